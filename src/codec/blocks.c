@@ -94,7 +94,7 @@ static ladle_status walk(ladle_decompressor *decompressor, const uint8_t *in, in
 {
     int64_t in_at = 0, out_at = 0;
     while (out_at < out_nbytes) {
-        block b;
+        block b = {0};
         ladle_status status =
             read_header(in + in_at, in_nbytes - in_at, out_nbytes - out_at, offset + in_at, &b, error);
         if (status != LADLE_OK)
