@@ -30,11 +30,11 @@ void ladle_scratch_destroy(ladle_scratch *scratch)
 static uint8_t *grow(ladle_scratch *scratch, ladle_scratch_buffer *buffer, int64_t nbytes, ladle_memory_kind kind,
                      ladle_error *error)
 {
-    if (nbytes > (int64_t)buffer->capacity) {
+    if (buffer->data == NULL || nbytes > (int64_t)buffer->capacity) {
         drop(scratch, buffer, kind);
         /* A quarter more, so that pages of slowly rising size do not allocate one by one. */
         buffer->data =
-            ladle_pages_alloc(scratch->context, (size_t)(nbytes + nbytes / 4), kind, &buffer->capacity, error);
+            ladle_pages_alloc(scratch->context, (size_t)(nbytes + nbytes / 4 + 1), kind, &buffer->capacity, error);
     }
     return buffer->data;
 }
