@@ -125,7 +125,7 @@ def whole_file(output: Path) -> Iterator[Path]:
     temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
         yield temporary
-        os.replace(temporary, output)
+        temporary.replace(output)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -215,7 +215,7 @@ def write_tree(root: Any, path: Path, parameters: Parameters) -> dict[str, Any]:
     started = time.perf_counter()
     # The option keeps dates and the UUID out of the bytes: the same call makes the same file.
     file = root.TFile.Open(
-        f"{path}?reproducible={path.name.split('.')[1]}", "RECREATE", "", compression_settings(parameters)
+        f"{path}?reproducible=nanoaod", "RECREATE", "", compression_settings(parameters)
     )
     if not file or file.IsZombie():
         raise OSError(f"cannot create {path}")
@@ -322,8 +322,9 @@ def describe(stamp: dict[str, Any]) -> str:
                 f"{usage['drawn_events'][code]['compressed']:>10.1f}"
             )
         if stamp["unsupported"]:
-            lines.append("left out, of a kind this maker does not write: "
-                         + ", ".join(stamp["unsupported"]))
+            lines.append(
+                "left out, of a kind this maker does not write: " + ", ".join(stamp["unsupported"])
+            )
     return "\n".join(lines)
 
 
@@ -332,19 +333,38 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("output", type=Path, metavar="OUT.root")
     parser.add_argument("--events", type=int, default=100_000, help="default: %(default)s")
-    parser.add_argument("--template", type=Path, metavar="FILE.root",
-                        help="default: $LADLE_TEMPLATE, or one of coffea's samples")
+    parser.add_argument(
+        "--template",
+        type=Path,
+        metavar="FILE.root",
+        help="default: $LADLE_TEMPLATE, or one of coffea's samples",
+    )
     parser.add_argument("--tree", default="Events", help="default: %(default)s")
-    parser.add_argument("--codec", choices=sorted(CODECS), default="zstd",
-                        help="default: %(default)s")
-    parser.add_argument("--level", type=int, choices=range(10), metavar="0-9",
-                        help="default: zstd 5, lzma 9, zlib 1, lz4 4")
+    parser.add_argument(
+        "--codec", choices=sorted(CODECS), default="zstd", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--level",
+        type=int,
+        choices=range(10),
+        metavar="0-9",
+        help="default: zstd 5, lzma 9, zlib 1, lz4 4",
+    )
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
-    parser.add_argument("--counters", choices=("shared", "template"), default="template",
-                        help="shared: where every jagged column has a counter of its own, as "
-                        "uproot writes it, use the collection's, as CMS does")
-    parser.add_argument("--autoflush", type=int, default=AUTO_FLUSH, metavar="N",
-                        help="a cluster: N events, or -N bytes; default: %(default)s")
+    parser.add_argument(
+        "--counters",
+        choices=("shared", "template"),
+        default="template",
+        help="shared: where every jagged column has a counter of its own, as "
+        "uproot writes it, use the collection's, as CMS does",
+    )
+    parser.add_argument(
+        "--autoflush",
+        type=int,
+        default=AUTO_FLUSH,
+        metavar="N",
+        help="a cluster: N events, or -N bytes; default: %(default)s",
+    )
     parser.add_argument("--rntuple", action="store_true", help="make OUT_rntuple.root as well")
     parser.add_argument("--force", action="store_true", help="make it even if it is there")
     parser.add_argument("--json", action="store_true", help="print the stamps as JSON")

@@ -2,7 +2,7 @@
 //
 // Every output event is one template event with all of its columns together, so counters and index columns stay
 // consistent. Floating-point values are smeared: without that, a thousandfold copy of 200 events would compress to nothing.
-// The random numbers of an event depend on the seed and the event's number only.
+// Every column has its own stream of random numbers.
 
 #include <TBranch.h>
 #include <TFile.h>
@@ -382,7 +382,7 @@ class Writer {
 public:
    Writer(Template &source, TFile &file, const std::string &treeName, std::int64_t autoFlush, std::uint64_t seed,
           double smearing)
-      : fTemplate(source), fFile(file), fSeed(seed), fSmearing(smearing)
+      : fTemplate(source), fFile(file), fDraw(seed, 0), fSmearing(smearing)
    {
       fTree = new TTree(treeName.c_str(), treeName.c_str(), 99, &fFile); // owned by the file
       fTree->SetAutoFlush(autoFlush);
@@ -392,6 +392,7 @@ public:
          if (!column.branch)
             throw std::runtime_error(column.name + ": ROOT does not take the leaf list " + column.leafList);
          column.branch->SetTitle(column.title.c_str());
+         fStreams.emplace_back(seed, fStreams.size() + 1);
       }
    }
 
@@ -399,14 +400,22 @@ public:
    void Fill(std::int64_t nEvents, bool drawn)
    {
       const auto available = static_cast<std::uint64_t>(fTemplate.GetEvents());
-      for (std::int64_t i = 0; i < nEvents; i++, fNext++) {
-         RandomStream random(fSeed, static_cast<std::uint64_t>(fNext));
-         const auto number = static_cast<std::uint64_t>(fNext);
-         const auto entry = static_cast<std::int64_t>((drawn ? random.Next() : number) % available);
-         for (auto &column : fTemplate.columns)
-            FillColumn(column, entry, drawn, random);
-         if (fTree->Fill() < 0)
-            throw std::runtime_error("writing failed at event " + std::to_string(fNext));
+      std::vector<std::int64_t> entries;
+      for (const std::int64_t end = fNext + nEvents; fNext < end; fNext += static_cast<std::int64_t>(entries.size())) {
+         const std::int64_t cluster = fTree->GetAutoFlush();
+         const bool byColumn = cluster > 0 && fNext >= cluster;
+         std::int64_t count = 1;
+         if (byColumn)
+            count = std::min({end - fNext, cluster - fNext % cluster, kBlock});
+         entries.clear();
+         for (std::int64_t i = 0; i < count; i++) {
+            const auto number = static_cast<std::uint64_t>(fNext + i);
+            entries.push_back(static_cast<std::int64_t>((drawn ? fDraw.Next() : number) % available));
+         }
+         if (byColumn)
+            FillByColumn(entries, drawn, (fNext + count) % cluster == 0);
+         else
+            FillEvent(entries.front(), drawn);
       }
    }
 
@@ -416,41 +425,93 @@ public:
          throw std::runtime_error("the tree could not be written");
    }
 
-   // Bytes of the columns' own data, by leaf type; before Finish() makes them final they lack the open baskets.
+   // Bytes of the columns' data by leaf type, without the baskets' headers; complete after Finish().
    std::map<std::string, Usage> GetUsage() const
    {
       std::map<std::string, Usage> usage;
       for (const auto &column : fTemplate.columns) {
          auto &entry = usage[std::string(1, column.code)];
-         entry.raw += column.branch->GetTotBytes();
-         entry.compressed += column.branch->GetZipBytes();
+         const std::int64_t headers = HeaderBytes(*column.branch);
+         entry.raw += column.branch->GetTotBytes() - headers;
+         entry.compressed += column.branch->GetZipBytes() - headers;
       }
       return usage;
    }
 
 private:
    static constexpr std::int64_t kEventsPerLuminosityBlock = 1000;
+   static constexpr std::int64_t kBlock = 256; // events that are filled a column at a time
 
-   void FillColumn(Column &column, std::int64_t entry, bool drawn, RandomStream &random)
+   std::int64_t HeaderBytes(TBranch &branch) const
+   {
+      // A key's fixed fields (a basket's offsets are always 8 bytes wide), three strings and what a basket adds.
+      constexpr std::int64_t kKey = 34, kBasket = 19;
+      const auto text = [](const char *string) {
+         const auto length = static_cast<std::int64_t>(std::strlen(string));
+         return length + (length < 255 ? 1 : 5);
+      };
+      return branch.GetWriteBasket() *
+             (kKey + kBasket + text("TBasket") + text(branch.GetName()) + text(fTree->GetName()));
+   }
+
+   // Until the first cluster is written, ROOT decides from the sizes it sees how large clusters and baskets will be.
+   void FillEvent(std::int64_t entry, bool drawn)
+   {
+      for (std::size_t i = 0; i < fStreams.size(); i++)
+         SetValues(fTemplate.columns[i], entry, fNext, drawn, fStreams[i]);
+      if (fTree->Fill() < 0)
+         throw std::runtime_error("writing failed at event " + std::to_string(fNext));
+   }
+
+   // What TTree::Fill does for each event, a column at a time: thousands of branches do not fit into the processor's
+   // cache, so that event by event most of the time goes into waiting for memory.
+   void FillByColumn(const std::vector<std::int64_t> &entries, bool drawn, bool endsCluster)
+   {
+      for (std::size_t i = 0; i < fStreams.size(); i++) {
+         Column &column = fTemplate.columns[i];
+         // The size of a jagged entry comes from the counter's buffer, not from what its branch has stored.
+         Column *counter = column.counter < 0 ? nullptr : &fTemplate.columns[column.counter];
+         std::int64_t number = fNext;
+         for (const auto entry : entries) {
+            if (counter)
+               CopyValues(*counter, entry);
+            SetValues(column, entry, number++, drawn, fStreams[i]);
+            if (column.branch->Fill() < 0)
+               throw std::runtime_error(column.name + ": writing failed at event " + std::to_string(number - 1));
+         }
+      }
+      fTree->SetEntries(fNext + static_cast<std::int64_t>(entries.size()));
+      if (endsCluster && fTree->FlushBaskets(false) < 0)
+         throw std::runtime_error("writing failed at event " + std::to_string(fNext));
+   }
+
+   static void CopyValues(Column &column, std::int64_t entry)
+   {
+      const auto begin = column.offsets[entry], end = column.offsets[entry + 1];
+      std::memcpy(column.buffer.data(), column.values.data() + begin, static_cast<std::size_t>(end - begin));
+   }
+
+   void SetValues(Column &column, std::int64_t entry, std::int64_t number, bool drawn, RandomStream &random) const
    {
       const auto begin = column.offsets[entry], end = column.offsets[entry + 1];
       const bool plain = column.counter < 0 && column.perItem == 1;
       if (drawn && plain && column.name == "event")
-         WriteInteger(column.buffer.data(), column.code, fNext + 1);
+         WriteInteger(column.buffer.data(), column.code, number + 1);
       else if (drawn && plain && column.name == "luminosityBlock")
-         WriteInteger(column.buffer.data(), column.code, fNext / kEventsPerLuminosityBlock + 1);
+         WriteInteger(column.buffer.data(), column.code, number / kEventsPerLuminosityBlock + 1);
       else if (drawn && column.code == 'F')
          SmearFloats<float>(column, begin, end, fSmearing, random, column.buffer.data());
       else if (drawn && column.code == 'D')
          SmearFloats<double>(column, begin, end, fSmearing, random, column.buffer.data());
       else
-         std::memcpy(column.buffer.data(), column.values.data() + begin, static_cast<std::size_t>(end - begin));
+         CopyValues(column, entry);
    }
 
    Template &fTemplate;
    TFile &fFile;
    TTree *fTree = nullptr;
-   std::uint64_t fSeed;
+   RandomStream fDraw;                 // which template event
+   std::vector<RandomStream> fStreams; // one per column, so that the order of filling does not matter
    double fSmearing;
    std::int64_t fNext = 0;
 };
