@@ -148,6 +148,21 @@ def load_root() -> Any:
     return root
 
 
+@contextlib.contextmanager
+def plain_errors(root: Any) -> Iterator[None]:
+    """Turn an exception of the writer or of ROOT into an `OSError` that says what went wrong.
+
+    Raises
+    ------
+    OSError
+        In place of a C++ ``std::runtime_error``, without the signature PyROOT puts before it.
+    """
+    try:
+        yield
+    except root.std.runtime_error as error:
+        raise OSError(str(error).rsplit("runtime_error:", 1)[-1].strip()) from error
+
+
 def usage_of(writer: Any, events: int) -> dict[str, dict[str, float]]:
     """Return bytes per event, raw and compressed, by leaf type letter and in `total`."""
     usage = {
@@ -202,8 +217,8 @@ def write_tree(root: Any, path: Path, parameters: Parameters) -> dict[str, Any]:
 
     Raises
     ------
-    Exception
-        ROOT's, with the C++ message, when the template cannot be read or the file not written.
+    OSError
+        If the file cannot be created; the writer's own errors come as ROOT raises them.
     """
     template = root.nanoaod.Template(parameters.template, parameters.tree, MAX_TEMPLATE_EVENTS)
     if parameters.counters == "shared":
@@ -241,10 +256,10 @@ def write_tree(root: Any, path: Path, parameters: Parameters) -> dict[str, Any]:
 def write_rntuple(root: Any, source: Path, path: Path, parameters: Parameters) -> dict[str, Any]:
     """Convert the tree of `source` to an RNTuple of the same name in `path`, with ROOT's importer.
 
-    Raises
-    ------
-    Exception
-        ROOT's, with the C++ message, when a column cannot be converted.
+    Returns
+    -------
+    dict
+        ``seconds`` that it took. The importer's errors come as ROOT raises them.
     """
     started = time.perf_counter()
     importer = root.Experimental.RNTupleImporter.Create(
@@ -254,7 +269,7 @@ def write_rntuple(root: Any, source: Path, path: Path, parameters: Parameters) -
     options.SetCompression(compression_settings(parameters))
     importer.SetWriteOptions(options)
     importer.SetIsQuiet(True)
-    importer.Import().ThrowOnError()
+    importer.Import()
     return {"seconds": round(time.perf_counter() - started, 2)}
 
 
@@ -288,7 +303,7 @@ def make(
     if stamp is None:
         output.parent.mkdir(parents=True, exist_ok=True)
         root = load_root()
-        with whole_file(output) as temporary:
+        with whole_file(output) as temporary, plain_errors(root):
             report = write_tree(root, temporary, parameters)
         stamp = finish(output, parameters, report)
     stamps.append({**stamp, "made": made})
@@ -298,7 +313,7 @@ def make(
         twin_made = twin_stamp is None
         if twin_stamp is None:
             root = root or load_root()
-            with whole_file(twin) as temporary:
+            with whole_file(twin) as temporary, plain_errors(root):
                 report = write_rntuple(root, output, temporary, parameters)
             twin_stamp = finish(twin, parameters, report)
         stamps.append({**twin_stamp, "made": twin_made})
@@ -379,7 +394,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 2 when the template is missing."""
+    """Run the command line; 1 when the template or the disk is at fault, 2 when the call is."""
     options = parse_arguments(arguments)
     try:
         template = (options.template or default_template()).resolve(strict=True)
@@ -399,7 +414,11 @@ def main(arguments: list[str] | None = None) -> int:
         auto_flush=options.autoflush,
         maker_sha256=file_sha256(Path(__file__), WRITER_SOURCE),
     )
-    stamps = make(options.output, parameters, rntuple=options.rntuple, force=options.force)
+    try:
+        stamps = make(options.output, parameters, rntuple=options.rntuple, force=options.force)
+    except OSError as error:
+        print(f"make_nanoaod: {error}", file=sys.stderr)
+        return 1
     if options.json:
         print(json.dumps(stamps, indent=1))
     else:
