@@ -34,7 +34,7 @@ CODECS = {"none": 0, "zlib": 1, "lzma": 2, "lz4": 4, "zstd": 5}  # ROOT's algori
 DEFAULT_LEVELS = {"none": 0, "zlib": 1, "lzma": 9, "lz4": 4, "zstd": 5}
 AUTO_FLUSH = -30_000_000  # ROOT's own default: a cluster is about 30 MB compressed
 MAX_TEMPLATE_EVENTS = 10_000
-SMEARING = 0.03  # half-width of the uniform relative smearing
+SMEARING = 0.05  # half-width of the uniform relative smearing
 CHUNK = 1000  # events between two looks at the clock and at Ctrl-C
 
 
@@ -212,7 +212,7 @@ def write_tree(root: Any, path: Path, parameters: Parameters) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``columns``, ``unsupported`` (names left out), ``seconds``, and the bytes per event of the
+        ``columns``, ``template_events``, ``unsupported`` (names left out), ``seconds``, and the bytes per event of the
         file and of both samples (see `sample_usage`).
 
     Raises
@@ -247,6 +247,7 @@ def write_tree(root: Any, path: Path, parameters: Parameters) -> dict[str, Any]:
     file.Close()
     return {
         "columns": columns,
+        "template_events": int(template.GetEvents()),
         "unsupported": [str(name) for name in template.unsupported],
         "seconds": round(time.perf_counter() - started, 2),
         "bytes_per_event": {"output": usage, **samples},

@@ -200,7 +200,12 @@ class Histograms:
 
 
 def good_muons(muons: Any) -> Any:
-    """Return the jagged mask of isolated muons that pass the tight identification."""
+    """Return the jagged mask of muons with a good track, those inside jets included."""
+    return (muons.pt > 3.0) & (abs(muons.eta) < 2.4) & (muons.isGlobal | muons.isTracker)
+
+
+def isolated_muons(muons: Any) -> Any:
+    """Return the jagged mask of the muons that a W or Z boson leaves."""
     return (
         (muons.pt > 15.0) & (abs(muons.eta) < 2.4) & muons.tightId & (muons.pfRelIso04_all < 0.25)
     )
@@ -270,20 +275,19 @@ def analyse(events: Any) -> Histograms:
     fill("n_jets", 16, -0.5, 15.5, n_jets)
     fill("n_b_tagged", 8, -0.5, 7.5, n_tagged)
     fill("n_muons", 6, -0.5, 5.5, ak.sum(muon_mask, axis=1))
+    fill("n_isolated_muons", 6, -0.5, 5.5, ak.sum(isolated_muons(muons), axis=1))
     ht = ak.sum(jets.pt[jet_mask], axis=1)
-    fill("ht", 100, 0.0, 2000.0, ht)
+    fill("ht", 80, 0.0, 1600.0, ht)
 
-    # All pairs of opposite charge; the muons that are loose enough to make a control region too.
-    pair_mask = (muons.pt > 3.0) & (abs(muons.eta) < 2.4) & muons.looseId
-    first, second = ak.unzip(ak.combinations(four_momenta(muons, pair_mask, ("charge",)), 2))
+    first, second = ak.unzip(ak.combinations(four_momenta(muons, muon_mask, ("charge",)), 2))
     opposite = first.charge * second.charge < 0
-    fill("dimuon_mass", 120, 0.0, 120.0, ak.flatten((first + second).mass[opposite]))
+    fill("dimuon_mass", 60, 0.0, 120.0, ak.flatten((first + second).mass[opposite]))
 
     four_jets = (n_jets >= 4) & (n_tagged >= 1)
-    fill("ht_selected", 100, 0.0, 2000.0, ht[four_jets])
+    fill("ht_selected", 80, 0.0, 1600.0, ht[four_jets])
     leading = four_momenta(jets, jet_mask)[four_jets]
     leading = leading[ak.argsort(leading.pt, axis=1, ascending=False)][:, :4]
-    fill("four_jet_mass", 100, 0.0, 2000.0, leading.sum(axis=1).mass)
+    fill("four_jet_mass", 80, 0.0, 1600.0, leading.sum(axis=1).mass)
     del leading, first, second, opposite
 
     for collection, array, mask in (("Jet", jets, jet_mask), ("Muon", muons, muon_mask)):
