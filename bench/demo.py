@@ -306,8 +306,9 @@ def main(arguments: list[str] | None = None) -> int:
         f"{options.events:,} events, {stamp['bytes'] / 1e6:,.0f} MB: {columns} of "
         f"{stamp['columns']:,} columns analysed"
     )
+    template = Path(stamp["parameters"]["template"]).name
     note = (
-        f"events drawn from {stamp['template_events']} of {Path(stamp['parameters']['template']).name}"
+        f"events drawn from {stamp['template_events']} of {template}"
         " and smeared: the spikes are its events; memory and time as measured inside each process"
     )
     plot(figures, headline, note, OUTPUT / "demo.png")

@@ -212,8 +212,8 @@ def write_tree(root: Any, path: Path, parameters: Parameters) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``columns``, ``template_events``, ``unsupported`` (names left out), ``seconds``, and the bytes per event of the
-        file and of both samples (see `sample_usage`).
+        ``columns``, ``template_events``, ``unsupported`` (names left out), ``seconds``, and the
+        bytes per event of the file and of both samples (see `sample_usage`).
 
     Raises
     ------
