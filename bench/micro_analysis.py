@@ -89,10 +89,11 @@ def make_cache(description: str) -> MutableMapping[str, Any] | None:
         raise ValueError(f"not a cache: {description!r}; expected none, dict or package.Class")
     try:
         call = ast.parse(f"f({arguments})", mode="eval").body
-        assert isinstance(call, ast.Call)
+        if not isinstance(call, ast.Call) or call.args or any(not k.arg for k in call.keywords):
+            raise ValueError("expected name=literal,...")
         keywords = {str(item.arg): ast.literal_eval(item.value) for item in call.keywords}
     except (SyntaxError, ValueError) as error:
-        raise ValueError(f"cache arguments are not Python literals: {arguments!r}") from error
+        raise ValueError(f"cannot use the cache arguments {arguments!r}: {error}") from error
     cache: MutableMapping[str, Any] = getattr(importlib.import_module(module), attribute)(
         **keywords
     )
