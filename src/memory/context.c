@@ -187,11 +187,9 @@ static bool make_room(ladle_context *context, int64_t nbytes, ladle_memory_kind 
     (void)ladle_heap_trim(&context->heap);
     if (!over_budget(context, nbytes, &excess))
         return true;
-    if (kind == LADLE_MEMORY_METADATA)
-        return false;
     pthread_mutex_lock(&context->reclaim_lock);
     for (int i = 0; i < context->reclaimer_count && over_budget(context, nbytes, &excess); i++) {
-        (void)context->reclaimers[i].reclaim(context->reclaimers[i].user, excess);
+        (void)context->reclaimers[i].reclaim(context->reclaimers[i].user, excess, kind != LADLE_MEMORY_METADATA);
         (void)ladle_heap_trim(&context->heap);
     }
     pthread_mutex_unlock(&context->reclaim_lock);

@@ -3,8 +3,8 @@
  * All memory comes from here, never from malloc, and every byte is on the ledger under one kind.
  *   ladle_alloc   small things with a known size: handles, tables, keys. Sized free.
  *   ladle_pages   buffers: whole pages beyond 32 KiB, recycled through the pool.
- * Kind METADATA never evicts anything, so it may be allocated with a cache locked; every other kind
- * may call the reclaimers, so it must not.
+ * An allocation that exceeds the budget asks the reclaimers for room. Kind METADATA may be allocated with a cache locked,
+ * so for it a reclaimer must not wait; every other kind must be allocated without such a lock.
  */
 #ifndef LADLE_MEMORY_CONTEXT_H
 #define LADLE_MEMORY_CONTEXT_H
@@ -39,8 +39,9 @@ void ladle_ledger_move(ladle_context *context, ladle_memory_kind from, ladle_mem
 /* Counts memory that another library allocated for us; negative to take back. */
 void ladle_ledger_charge(ladle_context *context, ladle_memory_kind kind, int64_t nbytes);
 
-/* Frees about `need` bytes if it can; returns what it freed. Called without locks of this room held. */
-typedef int64_t (*ladle_reclaim)(void *user, int64_t need);
+/* Frees about `need` bytes if it can; returns what it freed. Without `may_wait` it gives up where a lock is taken.
+ * It must not allocate. */
+typedef int64_t (*ladle_reclaim)(void *user, int64_t need, bool may_wait);
 
 /* Registers what is asked for room when the budget is full. */
 ladle_status ladle_context_add_reclaimer(ladle_context *context, ladle_reclaim reclaim, void *user,

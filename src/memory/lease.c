@@ -6,8 +6,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* `state` counts the users, and has this bit while a cache keeps the block. */
-#define KEPT (UINT64_C(1) << 32)
+/* `state` counts the users in its low half, and the caches that keep the block in its high half. */
+#define KEEPER (UINT64_C(1) << 32)
+#define USERS (KEEPER - 1)
 
 struct ladle_lease {
     ladle_context *context;
@@ -100,7 +101,7 @@ int64_t ladle_lease_held_nbytes(const ladle_lease *lease)
 void ladle_lease_retain(ladle_lease *lease)
 {
     /* The first user of a block at rest pins it. The cache's lock keeps it from being dropped meanwhile. */
-    if (atomic_fetch_add(&lease->state, 1) == KEPT)
+    if ((atomic_fetch_add(&lease->state, 1) & USERS) == 0)
         ladle_ledger_move(lease->context, LADLE_MEMORY_RESTING, LADLE_MEMORY_LEASED, (int64_t)lease->capacity);
 }
 
@@ -113,25 +114,25 @@ void ladle_lease_release(ladle_lease *lease)
     int64_t nbytes = (int64_t)lease->capacity;
     ladle_context_retain(context);
     uint64_t before = atomic_fetch_sub(&lease->state, 1);
-    if (before == (KEPT | 1))
-        ladle_ledger_move(context, LADLE_MEMORY_LEASED, LADLE_MEMORY_RESTING, nbytes);
-    else if (before == 1)
+    if (before == 1)
         destroy(lease, LADLE_MEMORY_LEASED);
+    else if ((before & USERS) == 1)
+        ladle_ledger_move(context, LADLE_MEMORY_LEASED, LADLE_MEMORY_RESTING, nbytes);
     ladle_context_release(context);
 }
 
-bool ladle_lease_keep(ladle_lease *lease)
+void ladle_lease_keep(ladle_lease *lease)
 {
-    return (atomic_fetch_or(&lease->state, KEPT) & KEPT) == 0;
+    atomic_fetch_add(&lease->state, KEEPER);
 }
 
 void ladle_lease_drop(ladle_lease *lease)
 {
-    if (atomic_fetch_and(&lease->state, ~KEPT) == KEPT)
+    if (atomic_fetch_sub(&lease->state, KEEPER) == KEEPER)
         destroy(lease, LADLE_MEMORY_RESTING);
 }
 
 bool ladle_lease_is_pinned(const ladle_lease *lease)
 {
-    return (atomic_load(&lease->state) & ~KEPT) != 0;
+    return (atomic_load(&lease->state) & USERS) != 0;
 }

@@ -6,7 +6,7 @@
  *                                  v                               v                |
  *                                freed <------------------------ at rest -----------+
  *                                           ladle_lease_drop
- * A cache that keeps a block owns its rest: the block is freed when it is dropped and nobody uses it.
+ * A cache that keeps a block owns its rest: the block is freed when it is dropped by its last keeper and nobody uses it.
  */
 #ifndef LADLE_MEMORY_LEASE_H
 #define LADLE_MEMORY_LEASE_H
@@ -25,13 +25,13 @@ void ladle_lease_shorten(ladle_lease *lease, int64_t count);
 /* Bytes on the ledger. */
 int64_t ladle_lease_held_nbytes(const ladle_lease *lease);
 
-/* A cache keeps the block. False if some cache keeps it already. */
-bool ladle_lease_keep(ladle_lease *lease);
+/* A cache keeps the block; several may. */
+void ladle_lease_keep(ladle_lease *lease);
 
-/* The cache lets go. */
+/* One cache lets go. */
 void ladle_lease_drop(ladle_lease *lease);
 
-/* Does anybody but the cache use it? */
+/* Does anybody but a cache use it? */
 bool ladle_lease_is_pinned(const ladle_lease *lease);
 
 #endif

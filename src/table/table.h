@@ -25,6 +25,7 @@ typedef struct ladle_column {
     int64_t inner;   /* primitives in an item of data: the product of the fixed dimensions */
     int32_t counter; /* column with the lengths of the outermost LADLE_VAR, or -1 */
     uint8_t dtype, n_dims, n_buffers;
+    uint8_t reason_status; /* LADLE_UNSUPPORTED, or LADLE_CORRUPT where its metadata is damaged */
     bool is_string;
 } ladle_column;
 
@@ -39,11 +40,12 @@ typedef struct ladle_slice {
     int64_t dest;   /* place of the first in the buffer */
 } ladle_slice;
 
-/* What a page without known lengths turns out to hold: see ladle_table_ops.split. */
+/* Where ops.split puts what a page without known lengths turns out to hold. */
 typedef struct ladle_split {
-    int64_t *lengths;    /* out: items' lengths for the entries asked for, `take` of them */
-    const uint8_t *data; /* out: their values, native-endian; borrows from the scratch */
-    int64_t data_nbytes;
+    int64_t *lengths; /* room for slice->take lengths, in items */
+    /* Called once: room for that many bytes of values behind the earlier ones, or NULL with `error` filled. */
+    uint8_t *(*reserve)(void *user, int64_t nbytes, ladle_error *error);
+    void *user;
 } ladle_split;
 
 typedef struct ladle_table_ops {
@@ -65,7 +67,7 @@ typedef struct ladle_table_ops {
 
     /* For a column with LADLE_VAR and no counter: lengths and values of a slice's entries. */
     ladle_status (*split)(const ladle_table *table, int32_t column, const ladle_slice *slice, const uint8_t *record,
-                          struct ladle_scratch *scratch, ladle_split *out, ladle_error *error);
+                          struct ladle_scratch *scratch, const ladle_split *out, ladle_error *error);
 
     void (*page)(const ladle_table *table, int32_t column, int64_t page, ladle_page_info *info);
 } ladle_table_ops;
