@@ -1,0 +1,76 @@
+"""ROOT files, written by ROOT, with the TTree features that no real sample has.
+
+``python -m tests.make_files FOLDER [NAME...]`` writes them. A test asks for one by name::
+
+    from tests.make_files import cached_file
+    path = cached_file("types.root")
+
+ROOT itself runs in a process of its own: it brings signal handlers, threads and another allocator,
+which have no place in a process whose memory is under test. The same sources give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parent.parent
+CACHE = PROJECT / "build" / "test-files"
+
+
+@cache
+def source_hash() -> str:
+    """Hash the sources of this package: what the cached files depend on."""
+    digest = hashlib.sha256()
+    for path in sorted(HERE.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def cached_file(name: str) -> Path:
+    """Return the path of the file ``name``, written first if it is not there yet.
+
+    Raises
+    ------
+    KeyError
+        If no maker has that name.
+    subprocess.CalledProcessError
+        If ROOT fails to write it; its output is on stderr.
+    """
+    path = CACHE / source_hash() / name
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written aside and moved, so that a killed run never leaves half a file under the name.
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            run_maker(Path(folder), name)
+            os.replace(Path(folder) / name, path)
+    return path
+
+
+def run_maker(folder: Path, *names: str) -> None:
+    """Write the files ``names`` (none: all) into ``folder``, in a fresh Python process."""
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.make_files", str(folder), *names],
+        cwd=PROJECT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+@cache
+def file_names() -> tuple[str, ...]:
+    """List the names of all files that can be made."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.make_files", "--list"],
+        cwd=PROJECT,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return tuple(done.stdout.split())
