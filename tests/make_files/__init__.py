@@ -6,13 +6,13 @@
     path = cached_file("types.root")
 
 ROOT itself runs in a process of its own: it brings signal handlers, threads and another allocator,
-which have no place in a process whose memory is under test. The same sources give the same bytes.
+which have no place in a process whose memory is under test. Making all files again gives the same
+bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -34,22 +34,26 @@ def source_hash() -> str:
 
 
 def cached_file(name: str) -> Path:
-    """Return the path of the file ``name``, written first if it is not there yet.
+    """Return the path of the file ``name``; the first call writes all files, in a few seconds.
 
     Raises
     ------
-    KeyError
+    FileNotFoundError
         If no maker has that name.
     subprocess.CalledProcessError
-        If ROOT fails to write it; its output is on stderr.
+        If ROOT fails to write; its output is on stderr.
     """
-    path = CACHE / source_hash() / name
+    folder = CACHE / source_hash()
+    if not folder.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        # Written aside and moved, so that a killed run never leaves half a set under the name.
+        with tempfile.TemporaryDirectory(dir=CACHE) as aside:
+            made = Path(aside) / "made"
+            run_maker(made)
+            made.rename(folder)
+    path = folder / name
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Written aside and moved, so that a killed run never leaves half a file under the name.
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            run_maker(Path(folder), name)
-            os.replace(Path(folder) / name, path)
+        raise FileNotFoundError(f"no maker of {name} in tests/make_files")
     return path
 
 
@@ -63,14 +67,8 @@ def run_maker(folder: Path, *names: str) -> None:
     )
 
 
-@cache
 def file_names() -> tuple[str, ...]:
     """List the names of all files that can be made."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "tests.make_files", "--list"],
-        cwd=PROJECT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return tuple(done.stdout.split())
+    from tests.make_files.__main__ import FILES
+
+    return tuple(FILES)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ROOT
 
 from tests.make_files.registry import makes
 from tests.make_files.writing import Column, Tree, root_file
@@ -29,7 +28,7 @@ def jagged_row(i: int) -> dict[str, Any]:
         "v": np.arange(n) + i,
         "x": i / 3,
         "m": [i, -i, i % 7],
-        "s": b"abcdefghijklmnopqrstuvwxyz"[: i % 27],
+        "s": b"abcdefghijklmnopqrstuvwxyz"[: i % 26 + 1],
     }
 
 
@@ -37,6 +36,30 @@ def fill_rows(tree: Tree, start: int, stop: int) -> None:
     """Fill entries ``start`` to ``stop`` of the columns ``JAGGED``."""
     for i in range(start, stop):
         tree.fill(jagged_row(i))
+
+
+@makes("strings.root")
+def make_strings(path: Path) -> None:
+    """Write C strings of every length up to 300, empty ones first, last and between.
+
+    ROOT stores nothing at all for an empty string: the entry has zero bytes. A length of 255 or
+    more takes five bytes, the first of them 255.
+    """
+    with root_file(path):
+        tree = Tree("t", [Column("s", "s/C", "i1", 400)])
+        for i in range(STRINGS):
+            if i == STRINGS // 2:
+                tree.tree.FlushBaskets()
+            tree.fill({"s": string_of(i)})
+        tree.write()
+
+
+STRINGS = 602
+
+
+def string_of(i: int) -> bytes:
+    """Return entry ``i`` of strings.root: every second one is empty, so are the first and last."""
+    return b"" if i % 2 == 0 or i == STRINGS - 1 else bytes([65 + i % 26]) * (i // 2 + 1)
 
 
 @makes("misaligned.root")
@@ -50,7 +73,7 @@ def make_misaligned(path: Path) -> None:
 
 @makes("cluster-ranges.root")
 def make_cluster_ranges(path: Path) -> None:
-    """Write three runs of clusters with different sizes (fNClusterRange is 2)."""
+    """Write three runs of clusters with different sizes (fNClusterRange is 3)."""
     with root_file(path):
         tree = Tree("t", JAGGED)
         for start, stop, size in ((0, 90, 30), (90, 160, 7), (160, 400, 64)):
@@ -72,7 +95,7 @@ def make_part_embedded(path: Path) -> None:
 
 @makes("first-entry.root")
 def make_first_entry(path: Path) -> None:
-    """Write a branch that begins at entry 17: fFirstEntry is not 0, earlier entries have no value."""
+    """Write a branch that begins at entry 17: fFirstEntry is not 0 and what is before is void."""
     with root_file(path):
         tree = Tree("t", [Column("i", "i/I", "i4")])
         tree.tree.SetAutoFlush(10)
@@ -104,6 +127,8 @@ ODD_NAMES = ("with space", "colon:name", "bracket[2]", "ünïcode", "dot.name", 
 @makes("directories.root")
 def make_directories(path: Path) -> None:
     """Write nested directories, three cycles of one name, odd names, and other objects between."""
+    import ROOT
+
     with root_file(path) as file:
         for cycle in (1, 2, 3):
             tree = Tree("t", JAGGED)
@@ -131,6 +156,8 @@ def make_directories(path: Path) -> None:
 @makes("ntuple.root")
 def make_ntuple(path: Path) -> None:
     """Write a TNtuple and a TNtupleD: trees by another class name."""
+    import ROOT
+
     with root_file(path):
         single = ROOT.TNtuple("single", "floats", "x:y:z")
         double = ROOT.TNtupleD("double", "doubles", "p:q")
@@ -154,7 +181,7 @@ def make_odd_columns(path: Path) -> None:
             columns.append(Column(f"v_{name}", f"v_{name}[{name}]/F", "f4", 4))
         tree = Tree("t", columns)
         for i in range(50):
-            row: dict[str, Any] = {name: i for name in ODD_NAMES}
+            row: dict[str, Any] = dict.fromkeys(ODD_NAMES, i)
             for column in columns[len(ODD_NAMES) :]:
                 row[column.name] = np.arange(i % 5) + i if column.capacity > 1 else i % 5
             tree.fill(row)
@@ -176,7 +203,9 @@ def make_wide(path: Path) -> None:
 
 @makes("merged.root")
 def make_merged(path: Path) -> None:
-    """Merge five files without unpacking, so that each part of a column has its own codec."""
+    """Merge five trees without unpacking, so that each part of a column has its own codec."""
+    import ROOT
+
     parts = []
     for number, codec in enumerate(("zlib", "lz4", "none", "zstd", "lzma")):
         part = path.with_name(f"{path.stem}-{codec}.root")
@@ -185,15 +214,15 @@ def make_merged(path: Path) -> None:
             tree = Tree("t", JAGGED)
             fill_rows(tree, 40 * number, 40 * number + 40)
             tree.write()
-    merger = ROOT.TFileMerger(False)
-    merger.SetFastMethod(True)
-    if not merger.OutputFile(f"{path}?reproducible={path.name}", "RECREATE", 505):
-        raise OSError(f"ROOT cannot create {path}")
+    chain = ROOT.TChain("t")
     for part in parts:
-        merger.AddFile(str(part))
-    if not merger.Merge():
-        raise OSError(f"ROOT cannot merge into {path}")
-    del merger
+        chain.Add(str(part))
+    with root_file(path):
+        # "fast" copies the baskets as they are.
+        merged = chain.CloneTree(-1, "fast")
+        ROOT.SetOwnership(merged, False)
+        merged.Write()
+    del chain
     for part in parts:
         part.unlink()
 

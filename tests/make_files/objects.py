@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import ROOT
 
 from tests.make_files.registry import makes
 from tests.make_files.writing import root_file
@@ -14,6 +13,8 @@ from tests.make_files.writing import root_file
 @makes("objects.root")
 def make_objects(path: Path) -> None:
     """Write STL and class branches, split and unsplit, between plain columns."""
+    import ROOT
+
     with root_file(path):
         tree = ROOT.TTree("t", "plain and other columns")
         ROOT.SetOwnership(tree, False)

@@ -1,4 +1,7 @@
-"""Small helpers over PyROOT: files with reproducible bytes, trees filled from numpy buffers."""
+"""Small helpers over PyROOT: files with reproducible bytes, trees filled from numpy buffers.
+
+Importing this, or any module of this package, does not import ROOT; making a file does.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ROOT
-
-ROOT.gROOT.SetBatch(True)
 
 CODECS = {"none": 0, "zlib": 101, "lzma": 201, "old": 301, "lz4": 401, "zstd": 505}
 """ROOT's compression settings, 100 * algorithm + level. `old` writes blocks with the magic CS."""
@@ -23,6 +23,9 @@ def root_file(path: Path, codec: str = "zstd") -> Iterator[Any]:
 
     The name inside the file is the bare name, so bytes do not depend on the folder.
     """
+    import ROOT
+
+    ROOT.gROOT.SetBatch(True)
     file = ROOT.TFile(f"{path}?reproducible={path.name}", "RECREATE", "", CODECS[codec])
     if file.IsZombie():
         raise OSError(f"ROOT cannot create {path}")
@@ -73,6 +76,8 @@ class Tree:
     def __init__(
         self, name: str, columns: Sequence[Column], *, offsets_on_demand: bool = False
     ) -> None:
+        import ROOT
+
         self.tree = ROOT.TTree(name, name)
         ROOT.SetOwnership(self.tree, False)  # the file's: it deletes its trees when it closes
         # Nothing is flushed unless the maker says so: it decides where baskets end.
@@ -108,6 +113,6 @@ class Tree:
         """Write the tree; without ``flush`` the last baskets stay embedded in its record."""
         if flush:
             self.tree.FlushBaskets()
-        # TObject's, not TTree's: that one flushes.
-        if self.tree.Write() <= 0:
+        # Not tree.Write(): that one flushes, always.
+        if self.tree.GetDirectory().WriteTObject(self.tree) <= 0:
             raise OSError(f"ROOT cannot write {self.tree.GetName()}")
