@@ -13,6 +13,7 @@ bytes.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,9 @@ def cached_file(name: str) -> Path:
             made = Path(aside) / "made"
             run_maker(made)
             made.rename(folder)
+        for other in CACHE.iterdir():  # sets that older sources made
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
     path = folder / name
     if not path.exists():
         raise FileNotFoundError(f"no maker of {name} in tests/make_files")
