@@ -10,6 +10,8 @@ if(ladle_core_sources)
     OUTPUT_NAME _core
     SUFFIX ".abi3.so"
     LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/python/ladle")
+  # Python.h declares PyInit__core in the same breath as it is defined.
+  target_compile_options(ladle_core PRIVATE -Wno-missing-prototypes)
   target_compile_definitions(ladle_core PRIVATE Py_LIMITED_API=0x030B0000)
   # Python's own headers are not ours to mend: SYSTEM keeps their warnings out.
   target_include_directories(ladle_core SYSTEM PRIVATE ${Python_INCLUDE_DIRS})
