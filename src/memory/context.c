@@ -104,6 +104,13 @@ const char *ladle_memory_kind_name(ladle_memory_kind kind)
     return (size_t)kind < LADLE_MEMORY_KIND_COUNT ? names[kind] : "unknown";
 }
 
+static void raise_peak(ladle_context *context, int64_t now)
+{
+    long long peak = atomic_load_explicit(&context->peak, memory_order_relaxed);
+    while (now > peak && !atomic_compare_exchange_weak(&context->peak, &peak, now))
+        ;
+}
+
 void ladle_context_memory(ladle_context *context, ladle_memory_info *info)
 {
     ladle_memory_info full = {.struct_size = sizeof full};
@@ -112,7 +119,8 @@ void ladle_context_memory(ladle_context *context, ladle_memory_info *info)
     full.held[LADLE_MEMORY_POOL] = ladle_heap_free_nbytes(&context->heap);
     for (int i = 0; i < LADLE_MEMORY_KIND_COUNT; i++)
         full.total += full.held[i];
-    full.peak = ladle_max(atomic_load(&context->peak), full.total);
+    raise_peak(context, full.total);
+    full.peak = atomic_load(&context->peak);
     full.budget = atomic_load(&context->budget);
     full.overdraft = full.budget > 0 ? ladle_max(0, full.total - full.budget) : 0;
     size_t size = info->struct_size < sizeof full ? info->struct_size : sizeof full;
@@ -126,11 +134,8 @@ void ladle_ledger_charge(ladle_context *context, ladle_memory_kind kind, int64_t
 {
     atomic_fetch_add_explicit(&context->held[kind], nbytes, memory_order_relaxed);
     int64_t now = atomic_fetch_add_explicit(&context->in_use, nbytes, memory_order_relaxed) + nbytes;
-    if (nbytes <= 0)
-        return;
-    long long peak = atomic_load_explicit(&context->peak, memory_order_relaxed);
-    while (now > peak && !atomic_compare_exchange_weak(&context->peak, &peak, now))
-        ;
+    if (nbytes > 0)
+        raise_peak(context, now);
 }
 
 void ladle_ledger_move(ladle_context *context, ladle_memory_kind from, ladle_memory_kind to, int64_t nbytes)
@@ -169,31 +174,38 @@ void ladle_context_remove_reclaimer(ladle_context *context, ladle_reclaim reclai
     pthread_mutex_unlock(&context->reclaim_lock);
 }
 
-static bool over_budget(ladle_context *context, int64_t more, int64_t *excess)
+/* Counts `nbytes` in advance if they fit under the budget; else *excess is what is missing. One step, so that
+ * threads that ask at once cannot exceed it together. */
+static bool reserve(ladle_context *context, int64_t nbytes, int64_t *excess)
 {
-    int64_t budget = atomic_load_explicit(&context->budget, memory_order_relaxed);
-    if (budget == 0)
-        return false;
-    *excess = atomic_load(&context->in_use) + ladle_heap_free_nbytes(&context->heap) + more - budget;
-    return *excess > 0;
+    long long in_use = atomic_load(&context->in_use);
+    do {
+        int64_t budget = atomic_load_explicit(&context->budget, memory_order_relaxed);
+        *excess = budget == 0 ? 0 : in_use + ladle_heap_free_nbytes(&context->heap) + nbytes - budget;
+        if (*excess > 0)
+            return false;
+    } while (!atomic_compare_exchange_weak(&context->in_use, &in_use, in_use + nbytes));
+    return true;
 }
 
-/* Makes room for `nbytes` more under the budget. */
+/* Makes room for `nbytes` more under the budget, and reserves them. */
 static bool make_room(ladle_context *context, int64_t nbytes, ladle_memory_kind kind)
 {
     int64_t excess = 0;
-    if (!over_budget(context, nbytes, &excess))
+    if (reserve(context, nbytes, &excess))
         return true;
     (void)ladle_heap_trim(&context->heap);
-    if (!over_budget(context, nbytes, &excess))
+    if (reserve(context, nbytes, &excess))
         return true;
+    bool done = false;
     pthread_mutex_lock(&context->reclaim_lock);
-    for (int i = 0; i < context->reclaimer_count && over_budget(context, nbytes, &excess); i++) {
+    for (int i = 0; i < context->reclaimer_count && !done; i++) {
         (void)context->reclaimers[i].reclaim(context->reclaimers[i].user, excess, kind != LADLE_MEMORY_METADATA);
         (void)ladle_heap_trim(&context->heap);
+        done = reserve(context, nbytes, &excess);
     }
     pthread_mutex_unlock(&context->reclaim_lock);
-    return !over_budget(context, nbytes, &excess);
+    return done;
 }
 
 /* --- allocation ------------------------------------------------------------------------------ */
@@ -208,7 +220,8 @@ static void *get(ladle_context *context, size_t size, ladle_memory_kind kind, bo
                    ladle_memory_kind_name(kind));
         return NULL;
     }
-    if (!make_room(context, (int64_t)*capacity, kind)) {
+    int64_t reserved = (int64_t)*capacity;
+    if (!make_room(context, reserved, kind)) {
         ladle_fail(error, LADLE_BUDGET, LADLE_NO_OFFSET,
                    "%zu bytes of %s would exceed the budget of %lld bytes (%lld are held, and none of them can leave)",
                    size, ladle_memory_kind_name(kind), atomic_load(&context->budget), atomic_load(&context->in_use));
@@ -216,11 +229,14 @@ static void *get(ladle_context *context, size_t size, ladle_memory_kind kind, bo
     }
     void *memory = ladle_heap_get(&context->heap, size, exact, capacity, zeroed);
     if (memory == NULL) {
+        atomic_fetch_sub(&context->in_use, reserved);
         ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "the system gave no memory for %zu bytes of %s", size,
                    ladle_memory_kind_name(kind));
         return NULL;
     }
-    ladle_ledger_charge(context, kind, (int64_t)*capacity);
+    /* A block from the pool may be larger than what was reserved: the pool's share has shrunk by as much. */
+    atomic_fetch_add_explicit(&context->held[kind], (int64_t)*capacity, memory_order_relaxed);
+    raise_peak(context, atomic_fetch_add(&context->in_use, (int64_t)*capacity - reserved) + (int64_t)*capacity - reserved);
     return memory;
 }
 

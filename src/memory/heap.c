@@ -6,15 +6,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* The build sets LADLE_HEAP_MALLOC for valgrind, which needs it as sanitizers do. */
+#if !defined(LADLE_HEAP_MALLOC) && (defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__))
 #define LADLE_HEAP_MALLOC 1
-#elif defined(__has_feature)
+#endif
+#if !defined(LADLE_HEAP_MALLOC) && defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
 #define LADLE_HEAP_MALLOC 1
 #endif
 #endif
 #ifndef LADLE_HEAP_MALLOC
-#define LADLE_HEAP_MALLOC 0 /* also set by the build for valgrind runs */
+#define LADLE_HEAP_MALLOC 0
 #endif
 
 enum {
@@ -51,6 +53,8 @@ static size_t round_to_class(size_t size, size_t steps, size_t grain)
 
 size_t ladle_heap_capacity(size_t size)
 {
+    if (size > SIZE_MAX / 4) /* the rounding below would wrap, and run for ever */
+        return 0;
 #if LADLE_HEAP_MALLOC
     return size == 0 ? 1 : size;
 #else

@@ -35,7 +35,7 @@ typedef struct ladle_heap {
 int ladle_heap_init(ladle_heap *heap, int64_t pool_max);
 void ladle_heap_destroy(ladle_heap *heap);
 
-/* Bytes that a request for `size` will occupy. */
+/* Bytes that a request for `size` will occupy; 0 where no address space could hold it. */
 size_t ladle_heap_capacity(size_t size);
 
 /* NULL when the system has no more. *capacity >= size; with `exact` it is ladle_heap_capacity(size).
