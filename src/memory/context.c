@@ -200,9 +200,13 @@ static bool make_room(ladle_context *context, int64_t nbytes, ladle_memory_kind 
     bool done = false;
     pthread_mutex_lock(&context->reclaim_lock);
     for (int i = 0; i < context->reclaimer_count && !done; i++) {
-        (void)context->reclaimers[i].reclaim(context->reclaimers[i].user, excess, kind != LADLE_MEMORY_METADATA);
-        (void)ladle_heap_trim(&context->heap);
-        done = reserve(context, nbytes, &excess);
+        int64_t freed;
+        do {
+            /* What it frees may lie in slabs with other objects, and then makes no room yet: ask on. */
+            freed = context->reclaimers[i].reclaim(context->reclaimers[i].user, excess, kind != LADLE_MEMORY_METADATA);
+            (void)ladle_heap_trim(&context->heap);
+            done = reserve(context, nbytes, &excess);
+        } while (!done && freed > 0);
     }
     pthread_mutex_unlock(&context->reclaim_lock);
     return done;
