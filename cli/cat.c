@@ -7,6 +7,7 @@
 #include "cli.h"
 #include "json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,6 +184,14 @@ static int print_all(const cli_options *options, const cli_session *session, col
     return status;
 }
 
+static void complain_about(const cli_options *options, const cli_session *session,
+                           const char *column_name, const char *reason) {
+    char where[512];
+    snprintf(where, sizeof where, "%s: %s/%s", options->file, ladle_table_name(session->table),
+             column_name);
+    cli_complain(where, "cannot be read: %s", reason);
+}
+
 /* Fills `columns` with the selected ones that can be read. Returns an exit status: a column that
  * was named in full and cannot be read is an error. */
 static int describe(const cli_options *options, const cli_session *session,
@@ -196,14 +205,12 @@ static int describe(const cli_options *options, const cli_session *session,
         if (target->info.reason == NULL) {
             ++*n_columns;
         } else if (selection->named[i]) {
-            cli_complain(options->file, "%s/%s cannot be read: %s",
-                         ladle_table_name(session->table), target->info.name, target->info.reason);
+            complain_about(options, session, target->info.name, target->info.reason);
             return CLI_DATA;
         }
     }
     if (*n_columns == 0) {
-        cli_complain(options->file, "%s: none of the columns that match can be read",
-                     ladle_table_name(session->table));
+        complain_about(options, session, "*", "no column that matches is supported");
         return CLI_DATA;
     }
     return CLI_OK;

@@ -223,6 +223,7 @@ static int digest_all(const cli_options *options, const cli_session *session,
             status = cli_data_error(options->file, &figures.error);
         }
         if (options->json) {
+            cli_json_line(&json);
             print_json(&json, &figures);
         } else {
             print_text(out, &widths, &figures);
@@ -231,6 +232,7 @@ static int digest_all(const cli_options *options, const cli_session *session,
     }
     progress_clear(&step);
     if (options->json) {
+        cli_puts(out, "\n");
         cli_json_close(&json, ']');
         cli_putc(out, '\n');
     }

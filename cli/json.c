@@ -24,6 +24,11 @@ void cli_json_close(cli_json *json, char bracket) {
     json->comma = true;
 }
 
+void cli_json_line(cli_json *json) {
+    cli_puts(json->out, json->comma ? ",\n" : "\n");
+    json->comma = false;
+}
+
 void cli_json_key(cli_json *json, const char *key) {
     cli_json_string(json, key);
     cli_write(json->out, ": ", 2);

@@ -25,6 +25,8 @@ typedef struct cli_json {
 
 void cli_json_open(cli_json *json, char bracket);
 void cli_json_close(cli_json *json, char bracket);
+/* Starts a line for the next item, so that long arrays can be read, searched and compared. */
+void cli_json_line(cli_json *json);
 void cli_json_key(cli_json *json, const char *key);
 void cli_json_string(cli_json *json, const char *text);
 void cli_json_bytes(cli_json *json, const char *data, size_t nbytes);

@@ -160,13 +160,14 @@ static int list(const cli_options *options, const cli_session *session, const la
             status = judgement != CLI_OK ? judgement : status;
         }
         if (options->json) {
-            cli_puts(out, i == 0 ? "\n" : "");
+            cli_json_line(&json);
             print_json(&json, key, &figures);
         } else {
             print_text(out, &widths, key, &figures);
         }
     }
     if (options->json) {
+        cli_puts(out, "\n");
         cli_json_close(&json, ']');
         cli_putc(out, '\n');
     }

@@ -113,8 +113,10 @@ static void print_json(const cli_session *session, const cli_selection *selectio
     cli_json_key(&json, "columns");
     cli_json_open(&json, '[');
     for (int32_t i = 0; i < selection->count && !cli_output_failed(out); ++i) {
+        cli_json_line(&json);
         print_json_column(&json, table, selection->columns[i]);
     }
+    cli_puts(out, "\n");
     cli_json_close(&json, ']');
     cli_json_close(&json, '}');
     cli_putc(out, '\n');

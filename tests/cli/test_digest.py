@@ -167,7 +167,7 @@ REAL = [
     "uproot-HZZ-lz4", "uproot-HZZ-lzma", "uproot-HZZ-uncompressed", "uproot-HZZ-zlib",
     "uproot-HZZ-zstd", "uproot-Zmumu-lz4", "uproot-Zmumu-lzma", "uproot-Zmumu-uncompressed",
     "uproot-Zmumu-zlib", "uproot-Zmumu-zstd", "uproot-foriter", "uproot-foriter2",
-    "uproot-leaflist", "uproot-sample-5.30.00-lzma", "uproot-sample-6.08.04-lzma",
+    "uproot-sample-5.30.00-lzma", "uproot-sample-6.08.04-lzma",
     "uproot-sample-6.08.04-uncompressed", "uproot-sample-6.08.04-zlib",
     "uproot-sample-6.20.04-lz4", "uproot-sample-6.20.04-lzma",
     "uproot-sample-6.20.04-uncompressed", "uproot-sample-6.20.04-zlib",
@@ -179,6 +179,17 @@ REAL = [
 @pytest.mark.parametrize("name", REAL)
 def test_real_files(run: Run, testdata: Path, name: str) -> None:
     assert check_file(run, testdata / f"{name}.root") > 0
+
+
+def test_leaflist(run: Run, testdata: Path) -> None:
+    """Each leaf of a branch with several is a column of its own."""
+    path = testdata / "uproot-leaflist.root"
+    with uproot.open(path) as file:
+        array = file["tree/leaflist"].array()
+    found = digest(run, path)
+    assert [each["column"] for each in found] == [f"leaflist.{name}" for name in array.fields]
+    for each, name in zip(found, array.fields, strict=True):
+        assert_same(each, expected(each["column"], ak.to_packed(array[name])))
 
 
 def test_unreadable_column(run: Run, testdata: Path) -> None:
