@@ -72,13 +72,15 @@ def digest(run: Run, *words: str | Path) -> list[dict[str, Any]]:
 
 
 def plain_branches(tree: uproot.TTree) -> Iterator[tuple[str, Any]]:
-    """Branches that hold numbers or strings in the ways that a table can hold them."""
+    """Branches that hold numbers or strings without an object or an STL container around them."""
     for name, branch in tree.items(recursive=False):
+        if branch.classname != "TBranch":
+            continue
         interpretation = branch.interpretation
-        if isinstance(interpretation, uproot.AsStrings):
-            yield name, branch
         content = getattr(interpretation, "content", interpretation)
-        if isinstance(content, uproot.AsDtype) and content.from_dtype.names is None:
+        if isinstance(content, uproot.AsStrings):
+            yield name, branch
+        elif isinstance(content, uproot.AsDtype) and content.from_dtype.names is None:
             yield name, branch
 
 
