@@ -2,7 +2,7 @@
  * cache saved and who holds which memory.
  *
  *     cc cached_ranges.c $(pkg-config --cflags --libs ladle) -o cached_ranges
- *     ./cached_ranges nano.root Jet_pt
+ *     ./cached_ranges nano.root [Jet_pt]
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -42,19 +42,22 @@ static void print_memory(ladle_context *context, ladle_cache *cache, int64_t n_v
 }
 
 int main(int count, char **words) {
-    if (count != 3) {
-        fprintf(stderr, "usage: cached_ranges FILE COLUMN\n");
+    if (count != 2 && count != 3) {
+        fprintf(stderr, "usage: cached_ranges FILE [COLUMN]\n");
         return 2;
     }
     ladle_error error;
-    int32_t column;
+    int32_t column = 0; /* the first one, unless the call names another */
     int64_t n_values = 0;
     ladle_context *context = ladle_context_create(NULL, &error);
     ladle_file *file = context != NULL ? ladle_file_open(context, words[1], &error) : NULL;
     ladle_table *table = file != NULL ? ladle_file_table(file, NULL, &error) : NULL;
     ladle_reader *reader = table != NULL ? ladle_reader_create(context, 0, &error) : NULL;
     ladle_cache *cache = reader != NULL ? ladle_cache_create(context, 16000000, &error) : NULL;
-    bool ok = cache != NULL && ladle_table_require(table, words[2], &column, &error) == LADLE_OK;
+    bool ok = cache != NULL;
+    if (ok && count == 3) {
+        ok = ladle_table_require(table, words[2], &column, &error) == LADLE_OK;
+    }
     for (int pass = 0; pass < 2 && ok; ++pass) {
         ok = read_ranges(reader, cache, table, column, &n_values, &error) == LADLE_OK;
     }

@@ -1,14 +1,26 @@
-/* Reads one column of 32-bit floats, flat or jagged, and prints how many values there are and what
- * they add up to.
+/* Reads one column, flat or jagged, and prints how many values there are and, for 32-bit floats,
+ * what they add up to.
  *
  *     cc read_column.c $(pkg-config --cflags --libs ladle) -o read_column
- *     ./read_column nano.root Jet_pt
+ *     ./read_column nano.root [Jet_pt]
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <ladle/ladle.h>
+
+/* The column of that name; without a name the first one that can be read. */
+static ladle_status choose(const ladle_table *table, const char *name, int32_t *column,
+                           ladle_error *error) {
+    ladle_column_info info = {.struct_size = sizeof info};
+    for (*column = 0; name == NULL && *column < ladle_table_n_columns(table); ++*column) {
+        if (ladle_table_column(table, *column, &info) == LADLE_OK && info.reason == NULL) {
+            return LADLE_OK;
+        }
+    }
+    return ladle_table_require(table, name != NULL ? name : "", column, error);
+}
 
 /* Reads all entries of `column` and prints the figures. */
 static ladle_status add_up(ladle_context *context, ladle_table *table, int32_t column,
@@ -42,8 +54,8 @@ static ladle_status add_up(ladle_context *context, ladle_table *table, int32_t c
 }
 
 int main(int count, char **words) {
-    if (count != 3) {
-        fprintf(stderr, "usage: read_column FILE COLUMN\n");
+    if (count != 2 && count != 3) {
+        fprintf(stderr, "usage: read_column FILE [COLUMN]\n");
         return 2;
     }
     ladle_error error;
@@ -52,7 +64,7 @@ int main(int count, char **words) {
     ladle_file *file = context != NULL ? ladle_file_open(context, words[1], &error) : NULL;
     ladle_table *table = file != NULL ? ladle_file_table(file, NULL, &error) : NULL;
     int status = EXIT_SUCCESS;
-    if (table == NULL || ladle_table_require(table, words[2], &column, &error) != LADLE_OK ||
+    if (table == NULL || choose(table, words[2], &column, &error) != LADLE_OK ||
         add_up(context, table, column, &error) != LADLE_OK) {
         fprintf(stderr, "read_column: %s: %s\n", error.where, error.message);
         status = EXIT_FAILURE;

@@ -78,9 +78,8 @@ def plain_branches(tree: uproot.TTree) -> Iterator[tuple[str, Any]]:
             continue
         interpretation = branch.interpretation
         content = getattr(interpretation, "content", interpretation)
-        if isinstance(content, uproot.AsStrings):
-            yield name, branch
-        elif isinstance(content, uproot.AsDtype) and content.from_dtype.names is None:
+        is_plain = isinstance(content, uproot.AsDtype) and content.from_dtype.names is None
+        if is_plain or isinstance(content, uproot.AsStrings):
             yield name, branch
 
 
