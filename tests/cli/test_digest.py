@@ -172,7 +172,7 @@ REAL = [
     "uproot-sample-6.08.04-uncompressed", "uproot-sample-6.08.04-zlib",
     "uproot-sample-6.20.04-lz4", "uproot-sample-6.20.04-lzma",
     "uproot-sample-6.20.04-uncompressed", "uproot-sample-6.20.04-zlib",
-    "uproot-small-dy-nooffsets", "uproot-small-dy-withoffsets", "uproot-small-flat-tree",
+    "uproot-small-dy-withoffsets", "uproot-small-flat-tree",
     "nanoAOD_2015_CMS_Open_Data_ttbar",
 ]  # fmt: skip
 
@@ -180,6 +180,15 @@ REAL = [
 @pytest.mark.parametrize("name", REAL)
 def test_real_files(run: Run, testdata: Path, name: str) -> None:
     assert check_file(run, testdata / f"{name}.root") > 0
+
+
+def test_offsets_that_are_not_stored(run: Run, testdata: Path) -> None:
+    """One file of two leaves the offsets to the counter; uproot reads only the other."""
+    without, with_offsets = (
+        digest(run, testdata / f"uproot-small-dy-{name}.root")
+        for name in ("nooffsets", "withoffsets")
+    )
+    assert without == with_offsets
 
 
 def test_leaflist(run: Run, testdata: Path) -> None:
