@@ -46,6 +46,9 @@ class Error(Exception):
         text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text} (at byte {self.offset})" if self.offset >= 0 else text
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.status!r}, {str(self)!r})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.status, self.where, self.message, self.offset, self.os_errno)
         return type(self), arguments
@@ -80,9 +83,12 @@ class ReadError(Error, OSError):
         self, status: str, where: str, message: str, offset: int = -1, os_errno: int = 0
     ) -> None:
         super().__init__(status, where, message, offset, os_errno)
+        # OSError has read the arguments as its own; these are what it should say.
+        self.args = (status, where, message, offset, os_errno)
         self.errno = os_errno or self.default_errno
         self.strerror = message
         self.filename = where
+        self.filename2 = None
 
 
 class FileMissingError(ReadError, FileNotFoundError):
