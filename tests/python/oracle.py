@@ -15,7 +15,7 @@ def sample_files():
 
 
 def canonical(array):
-    """Split an awkward array into its offsets, outermost first, and its data, each from the start."""
+    """Split an awkward array into its offsets, outermost first, and its data, all from 0."""
     layout = ak.to_packed(array, highlevel=False)
     offsets = []
     while not layout.is_numpy:
@@ -43,7 +43,7 @@ def assert_same_buffers(found, expected, where):
 
 
 def is_leaf_column(branch):
-    """Is this a branch of leaves of one primitive type, flat, fixed, jagged by a counter, or text?"""
+    """Is it a branch of primitive leaves: flat, fixed, jagged by a counter, or text?"""
     interpretation = branch.interpretation
     if len(branch.branches) > 0 or branch.streamer is not None:
         return False

@@ -1,6 +1,5 @@
 """What a caller may write: sizes, files, filters."""
 
-import os
 import re
 import string
 from pathlib import Path
@@ -136,10 +135,8 @@ def test_longest_file_name_wins(folder):
 
 
 def test_patterns_of_files(folder):
-    assert [os.path.basename(path) for path, _ in resolve_files(f"{folder}/?.root")] == [
-        "a.root",
-        "b.root",
-    ]
+    found = [Path(path).name for path, _ in resolve_files(f"{folder}/?.root")]
+    assert found == ["a.root", "b.root"]
     assert resolve_files(f"{folder}/[b].root:Events") == [(f"{folder}/b.root", "Events")]
     assert resolve_files({f"{folder}/[b].root": "Events"}) == [(f"{folder}/b.root", "Events")]
     with pytest.raises(FileNotFoundError, match=re.escape(str(folder))):

@@ -237,7 +237,8 @@ def test_table_and_column(context, nano):
     assert file.path == str(nano)
     assert file.nbytes == nano.stat().st_size
     assert len(file.uuid) == 36
-    assert any(key["path"] == "Events" and key["is_table"] for key in file.keys())
+    keys = file.keys()
+    assert any(key["path"] == "Events" and key["is_table"] for key in keys)
     table = file.table("Events")
     assert table.name == "Events"
     assert table.format == "TTree"
