@@ -11,6 +11,7 @@ import ladle
 
 
 def main(path, budget):
+    """Sum every float column twice, through a cache."""
     with ladle.BufferCache(budget) as cache:
         events = ladle.open(path, cache=cache)
         numbers = [

@@ -11,6 +11,7 @@ import ladle
 
 
 def main(path):
+    """Print what a file has, and use two of its columns."""
     events = ladle.open(path)
     about = ladle.info(events)
     print(about)
