@@ -1,6 +1,6 @@
 """Keep columns within a budget: the array holds nothing, the cache what fits.
 
-python examples/buffer_cache.py nano.root "1 MB"
+Usage: ``python examples/buffer_cache.py nano.root "1 MB"``
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Open a file, look at what it has, and use two columns: only these are read.
 
-python examples/open.py nano.root
+Usage: ``python examples/open.py nano.root``
 """
 
 import sys

@@ -137,21 +137,24 @@ static PyObject *cache_array(PyObject *self, ladle_lease *lease)
     return array;
 }
 
-/* Checks the arguments (key, default=None) of get_array and pop_array. Returns the default. Borrows. */
-static PyObject *cache_default(PyObject *const *args, Py_ssize_t count, const char *name)
+/* The look-up of get_array and pop_array, called with (key, default=None). As in a dict of str, a key of
+ * another type is not there. Returns as cache_lend; *missing borrows. */
+static int cache_lend_or(PyObject *self, PyObject *const *args, Py_ssize_t count, const char *name,
+                         PyObject **missing, ladle_lease **lease)
 {
     if (count < 1 || count > 2) {
         PyErr_Format(PyExc_TypeError, "%s expected 1 or 2 arguments, got %zd", name, count);
-        return NULL;
+        return -1;
     }
-    return count == 2 ? args[1] : Py_None;
+    *missing = count == 2 ? args[1] : Py_None;
+    return PyUnicode_Check(args[0]) ? cache_lend(self, args[0], lease) : 0;
 }
 
 static PyObject *cache_get_array(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    PyObject *missing = cache_default(args, count, "get_array");
+    PyObject *missing = NULL;
     ladle_lease *lease = NULL;
-    int found = missing == NULL ? -1 : cache_lend(self, args[0], &lease);
+    int found = cache_lend_or(self, args, count, "get_array", &missing, &lease);
     if (found < 0) {
         return NULL;
     }
@@ -179,9 +182,9 @@ static ladle_status cache_remove(PyObject *self, PyObject *object, ladle_error *
 /* Atomic among Python's threads: it keeps the GIL from the look-up to the removal. */
 static PyObject *cache_pop_array(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    PyObject *missing = cache_default(args, count, "pop_array");
+    PyObject *missing = NULL;
     ladle_lease *lease = NULL;
-    int found = missing == NULL ? -1 : cache_lend(self, args[0], &lease);
+    int found = cache_lend_or(self, args, count, "pop_array", &missing, &lease);
     if (found < 0) {
         return NULL;
     }

@@ -15,9 +15,10 @@ def results(path, cache):
         mode="virtual",
         buffer_cache=cache,
     ).events()
+    pairs = ak.combinations(events.Muon, 2, fields=["one", "two"])
     answers = {
         "jets": events.Jet[events.Jet.pt > 30],
-        "mass": (events.Muon[:, :1] + events.Muon[:, 1:2]).mass,
+        "mass": (pairs.one + pairs.two).mass,
         "children": events.GenPart.children.pdgId,
         "matched": events.Electron.matched_gen.pdgId,
         "met": events.MET.pt,

@@ -90,7 +90,8 @@ def test_pin_lasts_as_long_as_the_last_view(context, cache):
     assert memory["resting"] >= 8000
 
 
-def test_objects_keep_what_they_need(context):
+def test_objects_keep_what_they_need():
+    context = _core.Context()
     dies = weakref.ref(context)
     cache = _core.Cache(context)
     del context

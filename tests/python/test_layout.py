@@ -42,7 +42,7 @@ def test_shape_dtype_and_bytes_survive(array):
         np.arange(24).reshape(2, 3, 4)[:, ::-2, 1:],
         np.arange(10)[::-3],
         np.asfortranarray(np.arange(6.0).reshape(2, 3)),
-        np.float32(3.5).reshape(()),
+        np.array(3.5, np.float32),
         np.array([], np.int16),
         np.zeros((0, 3), "f4"),
         np.broadcast_to(np.uint8(7), (3, 5)),
