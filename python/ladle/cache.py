@@ -30,7 +30,8 @@ class BufferCache(MutableMapping[str, _Array]):
     A mapping with the semantics of ``dict``, whose values are copied in and lent out: what comes
     out is a read-only array over the cache's own memory, which stays valid as long as the array
     lives, whatever happens to the entry. Arrays of any shape and dtype come back with that shape
-    and dtype, in C order; those of Python objects are refused.
+    and dtype, in C order; those of Python objects are refused. Keys come in the order in which
+    values were put: a value that is put anew goes to the end.
 
     Parameters
     ----------
@@ -130,7 +131,7 @@ class BufferCache(MutableMapping[str, _Array]):
         return len(self.core)
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the keys of this moment, in the order of their insertion."""
+        """Iterate over the keys of this moment, in the order in which values were put."""
         keys = self.core.keys()
         return iter([key.decode("utf-8", "surrogatepass") for key in keys])
 
@@ -162,7 +163,7 @@ class BufferCache(MutableMapping[str, _Array]):
         return default
 
     def popitem(self) -> tuple[str, _Array]:
-        """Remove the item that was inserted last, and return it.
+        """Remove the item that was put last, and return it.
 
         Raises
         ------
