@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import ast
 import functools
-import secrets
+import os
 from typing import Any
 
 import numpy as np
 
 from ladle import _core
 
-MAGIC = secrets.token_bytes(16)
+MAGIC = os.urandom(16)
 
 _LENGTH_NBYTES = 4
 _PRIMITIVES: dict[np.dtype[Any], str] = {
