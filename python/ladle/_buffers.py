@@ -170,7 +170,7 @@ class Buffer:
         if joined is None:
             joined = self._joined()
             self._last = weakref.ref(joined)
-        return joined  # type: ignore[no-any-return]
+        return joined
 
     def _one(self, part_index: int) -> _Array:
         if self._mapping is not None:
