@@ -44,28 +44,25 @@ def assert_same_buffers(found, expected, where):
 
 def is_leaf_column(branch):
     """Is it a branch of primitive leaves: flat, fixed, jagged by a counter, or text?"""
-    interpretation = branch.interpretation
-    if len(branch.branches) > 0 or branch.streamer is not None:
+    if branch.classname != "TBranch" or len(branch.branches) > 0:
         return False
+    interpretation = branch.interpretation
     if isinstance(interpretation, uproot.AsJagged):
         return interpretation.header_bytes == 0
-    return isinstance(interpretation, (uproot.AsDtype, uproot.AsStrings)) and all(
-        leaf.classname.startswith("TLeaf") and leaf.classname not in ("TLeafElement", "TLeafObject")
-        for leaf in branch.member("fLeaves")
-    )
+    return isinstance(interpretation, (uproot.AsDtype, uproot.AsStrings))
 
 
 def leaf_columns(tree):
     """Every column that ladle must be able to read: name -> (branch, leaf or None)."""
     columns = {}
-    for branch in tree.itervalues(recursive=True):
+    for name, branch in tree.iteritems(recursive=True):
         if not is_leaf_column(branch):
             continue
         leaves = [leaf.member("fName") for leaf in branch.member("fLeaves")]
         if len(leaves) == 1:
-            columns[branch.name] = (branch, None)
+            columns[name] = (branch, None)
         else:
-            columns |= {f"{branch.name}.{leaf}": (branch, leaf) for leaf in leaves}
+            columns |= {f"{name}.{leaf}": (branch, leaf) for leaf in leaves}
     return columns
 
 
