@@ -364,32 +364,54 @@ static ladle_status tree_decode(const ladle_table *table, int32_t column, int32_
 
 /* --- pages whose lengths only they know -------------------------------------------------------------- */
 
-/* Length of the string at data[at], and where its bytes begin; -1 if it does not fit. */
-static int64_t string_at(const page_view *view, int64_t at, int64_t *begin)
+/* Where entry `i`, which begins at `at`, ends by the page's offsets; -1 if they say nothing possible. */
+static int64_t end_by_offsets(const page_view *view, int64_t i, int64_t at)
 {
-    if (at >= view->data_nbytes)
-        return -1;
-    int64_t length = view->data[at++];
-    if (length == 255) {
-        if (view->data_nbytes - at < 4)
-            return -1;
-        length = (int32_t)ladle_load_be32(view->data + at);
-        at += 4;
+    int64_t end = view->data_nbytes;
+    if (i + 1 < view->n_entries) {
+        end = (int32_t)ladle_load_be32(view->offsets + 4 * (i + 1));
+        end = view->sizes ? at + end : end - view->key_nbytes;
     }
+    return end < at || end > view->data_nbytes ? -1 : end;
+}
+
+/* Length of the string at data[at], of which `end` is the last byte's successor, or -1 if only the string says so.
+ * *begin is where its characters begin. -1 if it does not fit. */
+static int64_t string_at(const page_view *view, int64_t at, int64_t end, int64_t *begin)
+{
+    int64_t room = (end < 0 ? view->data_nbytes : end) - at;
     *begin = at;
-    return length < 0 || length > view->data_nbytes - at ? -1 : length;
+    if (end == at)
+        return 0; /* ROOT writes an empty string as nothing at all */
+    if (room < 1)
+        return -1;
+    int64_t length = view->data[at];
+    int64_t prefix = 1;
+    if (length == 255) {
+        if (room < 5)
+            return -1;
+        length = (int32_t)ladle_load_be32(view->data + at + 1);
+        prefix = 5;
+    }
+    *begin = at + prefix;
+    if (length < 0 || length > room - prefix || (end >= 0 && length != room - prefix))
+        return -1;
+    return length;
 }
 
 static ladle_status split_strings(const page_view *view, const ladle_slice *slice, const ladle_split *out,
                                   ladle_error *error)
 {
+    bool by_offsets = view->offsets != NULL && view->n_offsets >= view->n_entries;
     int64_t at = 0, begin = 0, total = 0, first = 0;
     for (int64_t i = 0; i < slice->skip + slice->take; i++) {
         if (i == slice->skip)
             first = at;
-        int64_t length = string_at(view, at, &begin);
+        int64_t end = by_offsets ? end_by_offsets(view, i, at) : -1;
+        int64_t length = by_offsets && end < 0 ? -1 : string_at(view, at, end, &begin);
         if (length < 0)
-            return ladle_fail(error, LADLE_CORRUPT, slice->offset, "string %" PRId64 " reaches beyond its basket", i);
+            return ladle_fail(error, LADLE_CORRUPT, slice->offset,
+                              "string %" PRId64 " of the basket does not fit where its offsets say it is", i);
         at = begin + length;
         if (i >= slice->skip) {
             out->lengths[i - slice->skip] = length;
@@ -404,7 +426,8 @@ static ladle_status split_strings(const page_view *view, const ladle_slice *slic
         return (ladle_status)error->status;
     at = first;
     for (int64_t i = 0; i < slice->take; i++) {
-        int64_t length = string_at(view, at, &begin);
+        int64_t end = by_offsets ? end_by_offsets(view, slice->skip + i, at) : -1;
+        int64_t length = string_at(view, at, end, &begin);
         memcpy(to, view->data + begin, (size_t)length);
         to += length;
         at = begin + length;
@@ -412,7 +435,6 @@ static ladle_status split_strings(const page_view *view, const ladle_slice *slic
     return LADLE_OK;
 }
 
-/* Byte positions of the entries in the page's data: entry i is [position(i), position(i + 1)). */
 static ladle_status split_jagged(const ladle_table *table, int32_t column, const page_view *view,
                                  const ladle_slice *slice, const ladle_split *out, ladle_error *error)
 {
@@ -423,23 +445,19 @@ static ladle_status split_jagged(const ladle_table *table, int32_t column, const
                           "the lengths of its entries are stored nowhere: no counter, and %" PRId64
                           " offsets for %" PRId64 " entries",
                           view->n_offsets, view->n_entries);
-    int64_t begin = 0, first = 0, at = 0;
+    int64_t first = 0, at = 0;
     for (int64_t i = 0; i < slice->skip + slice->take; i++) {
-        bool last = i + 1 == view->n_entries;
-        int64_t next = last ? view->data_nbytes : (int32_t)ladle_load_be32(view->offsets + 4 * (i + 1));
-        if (!last)
-            next = view->sizes ? at + next : next - view->key_nbytes;
-        begin = at;
-        if (next < begin || next > view->data_nbytes || (next - begin) % item != 0)
+        int64_t end = end_by_offsets(view, i, at);
+        if (end < 0 || (end - at) % item != 0)
             return ladle_fail(error, LADLE_CORRUPT, slice->offset,
-                              "entry %" PRId64 " lies at bytes %" PRId64 " to %" PRId64 " of %" PRId64
-                              ", in values of %" PRId64 " bytes",
-                              i, begin, next, view->data_nbytes, item);
+                              "entry %" PRId64 " begins at byte %" PRId64 " of %" PRId64
+                              " and does not end at a value of %" PRId64 " bytes",
+                              i, at, view->data_nbytes, item);
         if (i == slice->skip)
-            first = begin;
+            first = at;
         if (i >= slice->skip)
-            out->lengths[i - slice->skip] = (next - begin) / item;
-        at = next;
+            out->lengths[i - slice->skip] = (end - at) / item;
+        at = end;
     }
     int64_t count = (at - first) / item * c->inner;
     uint8_t *to = out->reserve(out->user, count * (int64_t)ladle_dtype_size((ladle_dtype)c->dtype), error);

@@ -515,8 +515,9 @@ ladle_status ladle_cache_put(ladle_cache *cache, const void *key, size_t key_nby
  * reference of the entry. Called with the lock held. */
 static void finish(ladle_cache *cache, entry *e, const ladle_lease *lease, void *form, int64_t nbytes, int64_t cost_ns)
 {
+    ladle_error ignored; /* no room for bookkeeping means not kept, like no room for the buffer */
     bool keep = form != NULL && e->indexed && !cache->closed && make_room(cache, nbytes) &&
-                grow_heap(cache, NULL) == LADLE_OK;
+                grow_heap(cache, &ignored) == LADLE_OK;
     if (keep) {
         settle(cache, e, lease, form, nbytes, cost_ns);
         pthread_cond_broadcast(&cache->made);
