@@ -1,9 +1,12 @@
 """What uproot reads, as the buffers that ladle delivers: data, and int64 offsets from 0."""
 
+import importlib.util
+
 import awkward as ak
 import numpy as np
 import uproot
 
+from tests.make_files.oracle import root_values
 from tests.python.conftest import SAMPLES, TESTDATA
 
 
@@ -67,5 +70,13 @@ def leaf_columns(tree):
 
 
 def expected_array(branch, leaf):
-    array = branch.array(library="ak")
+    """What uproot reads, or what ROOT reads where uproot cannot."""
+    try:
+        array = branch.array(library="ak")
+    except ValueError:
+        if importlib.util.find_spec("ROOT") is None:
+            return None
+        values = root_values(branch.file.file_path, branch.tree.name, branch.name)[branch.name]
+        dtype = branch.interpretation.content.to_dtype
+        return ak.values_astype(ak.Array(values), dtype.newbyteorder("="))
     return array if leaf is None else array[leaf]

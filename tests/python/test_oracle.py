@@ -58,6 +58,8 @@ def test_columns_are_those_of_uproot(path, key):
             assert name not in unreadable, f"{name}: {unreadable.get(name)}"
             assert name in one.fields, name
             wanted = expected_array(branch, leaf)
+            if wanted is None:
+                continue
             where = f"{path.name}:{key}/{name}"
             assert_same_buffers(one[name], wanted, where)
             assert_same_buffers(three[name], wanted, f"{where}, 3 threads")
