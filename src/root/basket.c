@@ -188,10 +188,11 @@ static ladle_status read_header(const ladle_slice *slice, const uint8_t *record,
     h->border = last - h->key.key_nbytes;
     if (!ladle_cursor_ok(&c))
         return c.status;
-    if (h->key.nbytes != slice->nbytes)
+    if (h->key.nbytes != slice->nbytes || h->key.key_nbytes > slice->nbytes)
         return ladle_fail(error, LADLE_CORRUPT, slice->offset,
-                          "the basket says that it has %" PRId64 " bytes, its branch %" PRId64, h->key.nbytes,
-                          slice->nbytes);
+                          "the basket says that it has %" PRId64 " bytes and a key of %" PRId64 ", its branch %" PRId64
+                          " bytes",
+                          h->key.nbytes, h->key.key_nbytes, slice->nbytes);
     if (ladle_cursor_position(&c) > h->key.key_nbytes)
         return ladle_fail(error, LADLE_CORRUPT, slice->offset, "the key has %" PRId64 " bytes, the basket's header ends at %" PRId64,
                           h->key.key_nbytes, ladle_cursor_position(&c));

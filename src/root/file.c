@@ -162,8 +162,7 @@ void ladle_key_read(ladle_cursor *c, ladle_key *key)
     key->class_name = ladle_cursor_string(c, "class name");
     key->name = ladle_cursor_string(c, "object name");
     key->title = ladle_cursor_string(c, "object title");
-    if (ladle_cursor_ok(c) && (key->nbytes < 0 || key->object_nbytes < 0 || key->key_nbytes < 0 ||
-                               key->key_nbytes > key->nbytes || key->seek < 0))
+    if (ladle_cursor_ok(c) && (key->nbytes < 0 || key->object_nbytes < 0 || key->key_nbytes < 0 || key->seek < 0))
         ladle_cursor_fail(c, LADLE_CORRUPT,
                           "key has fNbytes %" PRId64 ", fObjlen %" PRId64 ", fKeylen %" PRId64 ", fSeekKey %" PRId64,
                           key->nbytes, key->object_nbytes, key->key_nbytes, key->seek);
@@ -221,9 +220,10 @@ ladle_status ladle_object_read(ladle_file *file, int64_t seek, int64_t nbytes, l
         ladle_key_read(&c, &key);
         status = c.status;
     }
-    if (status == LADLE_OK && key.nbytes != nbytes)
-        status = ladle_fail(error, LADLE_CORRUPT, seek, "a record of %" PRId64 " bytes says that it has %" PRId64, nbytes,
-                            key.nbytes);
+    if (status == LADLE_OK && (key.nbytes != nbytes || key.key_nbytes > nbytes))
+        status = ladle_fail(error, LADLE_CORRUPT, seek,
+                            "a record of %" PRId64 " bytes says that it has %" PRId64 ", and a key of %" PRId64, nbytes,
+                            key.nbytes, key.key_nbytes);
     if (status == LADLE_OK && key.object_nbytes > limit)
         status = ladle_fail(error, LADLE_LIMIT, seek, "an object of %" PRId64 " bytes exceeds max_metadata_nbytes, %" PRId64,
                             key.object_nbytes, limit);

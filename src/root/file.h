@@ -49,7 +49,8 @@ typedef struct ladle_key {
     ladle_text class_name, name, title;
 } ladle_key;
 
-/* Reads a key at the cursor. Checks that its sizes agree with each other; not yet with the file. */
+/* Reads a key at the cursor. No size is negative; whether they fit the record is for the caller to check (a basket
+ * that was never written has fNbytes 0). */
 void ladle_key_read(ladle_cursor *c, ladle_key *key);
 
 /* The object behind a key, decompressed. */
