@@ -71,7 +71,7 @@ def test_columns_of_one_counter_share_their_offsets(nano):
     touched = [ak.materialize(events[name]) for name in columns]
     addresses = {array.layout.offsets.data.ctypes.data for array in touched}
     assert len(addresses) == 1
-    assert ladle.info(events).reads[columns[0]] <= len(columns)
+    assert ladle.info(events).reads[columns[0]] <= len(columns) + 1  # its data
     cache = ladle.BufferCache()
     events = ladle.open(nano, cache=cache)
     for name in columns:
