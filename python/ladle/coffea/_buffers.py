@@ -14,14 +14,16 @@ from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-import numpy as np
 from coffea.nanoevents.util import quote
 
+from ladle import _core
 from ladle._context import default_reader
+from ladle._errors import BudgetError, FormatError, ReadError, UnsupportedError
 from ladle.coffea._form import VAR, load_program
 from ladle.coffea._program import Array, Request
 
 if TYPE_CHECKING:
+    from ladle.cache import BufferCache
     from ladle.coffea._source import TableSource
 
 _MISSING = object()
@@ -75,13 +77,13 @@ class Delivery:
             [(table, index, buffer, start, stop) for index, buffer in wanted]
         )
         for request, lease in zip(wanted, leases, strict=True):
-            self._preloaded[request] = np.asarray(lease)
+            self._preloaded[request] = lease.array()
 
     def direct(self, request: Request, key: str, missed: Missed) -> Array:
         """Deliver the native buffer that coffea knows as `key`."""
         if missed is not None:
             missed()
-        return self._native(self.shared(request))
+        return self._native(request)
 
     def derived(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
         """Deliver what coffea knows as `key` and `make` works out."""
@@ -91,22 +93,26 @@ class Delivery:
 
     def operand(self, request: Request) -> Array:
         """Deliver a native buffer to work on."""
-        return self._native(self.shared(request))
+        return self._native(request)
 
     def _native(self, request: Request) -> Array:
-        array = self._preloaded.get(request)
+        shared = self.shared(request)
+        array = self._preloaded.get(shared)
         if array is None:
-            array = self._alive.get(request)
+            array = self._alive.get(shared)
         if array is None:
-            array = np.asarray(self._read(request))
-            self._alive[request] = array
+            try:
+                array = self._read(shared).array()
+            except (FormatError, ReadError, UnsupportedError):
+                # One damaged column costs the others nothing, even where it stands for them.
+                if shared == request:
+                    raise
+                return self._read(request).array()
+            self._alive[shared] = array
         return array
 
-    def _read(self, request: Request) -> Any:
-        index, buffer = request
-        return default_reader().read_buffer(
-            self._source.table, index, buffer, self._start, self._stop
-        )
+    def _read(self, request: Request) -> _core.Lease:
+        return default_reader().read_buffer(self._source.table, *request, self._start, self._stop)
 
 
 class CachedDelivery(Delivery):
@@ -114,11 +120,11 @@ class CachedDelivery(Delivery):
 
     Parameters
     ----------
-    cache : ladle._core.Cache
+    cache : ladle.BufferCache
         Native buffers are under the reader's keys, what was worked out under coffea's.
     """
 
-    def __init__(self, source: TableSource, start: int, stop: int, cache: Any) -> None:
+    def __init__(self, source: TableSource, start: int, stop: int, cache: BufferCache) -> None:
         super().__init__(source, start, stop)
         self._cache = cache
         # For the access log, which lists what a key brought in. As several keys share a buffer and
@@ -130,7 +136,7 @@ class CachedDelivery(Delivery):
         """Deliver the native buffer that coffea knows as `key`."""
         request = self.shared(request)
         if missed is not None:
-            held = self._cache.contains(self._native_key(request))
+            held = self._cache.core.contains(self._native_key(request))
             if not held or (request in self._brought_in and key not in self._logged):
                 self._brought_in.add(request)
                 self._logged.add(key)
@@ -140,7 +146,7 @@ class CachedDelivery(Delivery):
     def derived(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
         """Deliver what coffea knows as `key` and `make` works out."""
         name = key.encode()
-        lease = self._cache.get(name)
+        lease = self._cache.core.get(name)
         if lease is None:
             if missed is not None:
                 missed()
@@ -148,33 +154,27 @@ class CachedDelivery(Delivery):
             values = make()
             cost = time.perf_counter_ns() - start
             try:
-                self._cache.put(name, values, values.dtype.name, cost)
-            except MemoryError:  # larger than the whole budget: lent, and not kept
+                self._cache.core.put(name, values, values.dtype.name, cost)
+            except BudgetError:  # larger than the whole budget: lent, and not kept
                 return values
-            lease = self._cache.get(name)
+            lease = self._cache.core.get(name)
             if lease is None:  # evicted by another thread
                 return values
-        return np.asarray(lease)
+        return lease.array()
 
     def operand(self, request: Request) -> Array:
         """Deliver a native buffer to work on."""
         request = self.shared(request)
-        if not self._cache.contains(self._native_key(request)):
+        if not self._cache.core.contains(self._native_key(request)):
             self._brought_in.add(request)
         return self._native(request)
 
     def _native_key(self, request: Request) -> bytes:
-        index, buffer = request
-        source = self._source
-        name = source.columns[index].name
-        return (
-            f"{source.uuid}/{source.table.name}/{self._start}-{self._stop}/{name}/{buffer}"
-        ).encode()
+        return default_reader().key(self._source.table, *request, self._start, self._stop)
 
-    def _read(self, request: Request) -> Any:
-        index, buffer = request
+    def _read(self, request: Request) -> _core.Lease:
         return default_reader().read_buffer(
-            self._source.table, index, buffer, self._start, self._stop, self._cache
+            self._source.table, *request, self._start, self._stop, self._cache.core
         )
 
 
@@ -204,7 +204,7 @@ class MappedDelivery(Delivery):
 
     def direct(self, request: Request, key: str, missed: Missed) -> Array:
         """Deliver the native buffer that coffea knows as `key`."""
-        return self.derived(key, lambda: self._native(self.shared(request)), missed)
+        return self.derived(key, lambda: self._native(request), missed)
 
     def derived(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
         """Deliver what coffea knows as `key` and `make` works out."""

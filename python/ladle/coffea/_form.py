@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from coffea.nanoevents.mapping import UprootSourceMapping
 from coffea.nanoevents.util import quote
 
+from ladle import _core
+
 if TYPE_CHECKING:
     from ladle.coffea._source import TableSource
 
@@ -46,7 +48,7 @@ _LEAF_CLASSES = frozenset(
 _STORED_NAMES = {"TLeafF16": "Float16_t", "TLeafD32": "Double32_t"}
 
 
-def not_native(column: Any) -> str | None:
+def not_native(column: _core.Column) -> str | None:
     """Say why a column has to be read through uproot; ``None`` where ladle reads it.
 
     Parameters
@@ -60,7 +62,7 @@ def not_native(column: Any) -> str | None:
         A reason in words for people.
     """
     if column.reason is not None:
-        return str(column.reason)
+        return column.reason
     if column.type_name not in _LEAF_CLASSES:
         return f"coffea describes {column.type_name} by its C++ type, which uproot knows"
     if VAR in column.dims[1:]:
@@ -68,7 +70,7 @@ def not_native(column: Any) -> str | None:
     return None
 
 
-def type_name(column: Any) -> str:
+def type_name(column: _core.Column) -> str:
     """Name a native column's type as uproot does: ``float``, ``int32_t[3]``, ``float[][3]``, ``char*``.
 
     Parameters
@@ -83,12 +85,12 @@ def type_name(column: Any) -> str:
     return name + "".join("[]" if size == VAR else f"[{size}]" for size in column.dims)
 
 
-def load_program(column: Any, name: str) -> str:
+def load_program(column: _core.Column, name: str) -> str:
     """Return the program of a native column's data, unquoted, as it stands in the form keys."""
     return f"{name},!load" + ",!content" * len(column.dims)
 
 
-def column_form(column: Any, name: str, typename: str) -> Form:
+def column_form(column: _core.Column, name: str, typename: str) -> Form:
     """Describe one native column in awkward's form JSON, with coffea's form keys.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import awkward
@@ -13,8 +13,9 @@ from coffea.nanoevents.mapping import TrivialUprootOpener, UprootSourceMapping
 from coffea.nanoevents.mapping.base import Accessed, BaseSourceMapping
 from coffea.nanoevents.util import tuple_to_key
 
+from ladle import _core
+from ladle.cache import BufferCache
 from ladle.coffea._buffers import CachedDelivery, Delivery, MappedDelivery
-from ladle.coffea._cache import core_cache
 from ladle.coffea._form import BaseForm, Form
 from ladle.coffea._program import (
     Array,
@@ -92,21 +93,21 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         self._source = source
         self._native = native
         self._uproot_settings = dict(uproot_settings or {})
-        self._uproot: Any = None
         self._prepare()
 
     def _prepare(self) -> None:
+        self._uproot: Any = None
         self._prefix = tuple_to_key(self.partition_key)
         self._plans: dict[str, _Plan] = {}
-        cache = core_cache(self._buffer_cache)
+
+    @cached_property
+    def _delivery(self) -> Delivery:
         where = (self._source, self._start, self._stop)
-        self._delivery: Delivery
         if self._buffer_cache is None:
-            self._delivery = Delivery(*where)
-        elif cache is not None:
-            self._delivery = CachedDelivery(*where, cache)
-        else:
-            self._delivery = MappedDelivery(*where, self._prefix, self._buffer_cache)
+            return Delivery(*where)
+        if isinstance(self._buffer_cache, BufferCache):
+            return CachedDelivery(*where, self._buffer_cache)
+        return MappedDelivery(*where, self._prefix, self._buffer_cache)
 
     @property
     def partition_key(self) -> tuple[str, str, str]:
@@ -162,7 +163,7 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         found = plain_request(nodes, self._column)
         return None if found is None else (self._native[found[0]], found[1])
 
-    def _column(self, name: str) -> Any:
+    def _column(self, name: str) -> _core.Column | None:
         index = self._native.get(name)
         return None if index is None else self._source.columns[index]
 
@@ -225,11 +226,10 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
         for name in ("_delivery", "_plans", "_uproot", "_file_handle"):
-            del state[name]
+            state.pop(name, None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._uproot = None
         self._file_handle = None
         self._prepare()

@@ -16,6 +16,7 @@ import awkward
 import numpy as np
 from coffea.nanoevents import transforms
 
+from ladle import _core
 from ladle.coffea._form import VAR
 
 Array = np.ndarray[Any, Any]
@@ -46,7 +47,7 @@ def loaded_names(nodes: list[str]) -> list[str]:
     ]
 
 
-def plain_request(nodes: list[str], column_of: Callable[[str], Any]) -> tuple[str, int] | None:
+def plain_request(nodes: list[str], column_of: Callable[[str], _core.Column | None]) -> tuple[str, int] | None:
     """Recognize a program whose result is a native buffer as it is.
 
     Parameters
@@ -102,7 +103,7 @@ class NativeColumn:
 
     operands: Operands
     index: int
-    column: Any
+    column: _core.Column
     n_entries: int
     depth: int = 0
 

@@ -14,7 +14,7 @@ from ladle.coffea._form import not_native
 
 
 class TableSource:
-    """A table, and what is needed to open it again in another process.
+    """A table, and what is needed to open it again in another process, forked or far away.
 
     Parameters
     ----------
@@ -28,6 +28,8 @@ class TableSource:
         The file, where the caller has it open in uproot already.
     """
 
+    _opened: tuple[int, _core.File, _core.Table] | None
+
     def __init__(
         self,
         path: str,
@@ -38,13 +40,41 @@ class TableSource:
     ) -> None:
         self.path = path
         self.uproot_options = dict(uproot_options or {})
-        start = time.perf_counter()
-        self.file = _core.File(default_context(), path)
-        self.table = self.file.table(table_path)
-        self.open_seconds = time.perf_counter() - start
-        self.uuid: str = self.table.file_uuid
-        self.object_path = self._object_path(table_path)
         self._directory = directory
+        self._open(table_path)
+        self.uuid = self.table.file_uuid
+        self.object_path = self._object_path(table_path)
+
+    def _open(self, table_path: str) -> None:
+        start = time.perf_counter()
+        file = _core.File(default_context(), self.path)
+        self._opened = (_core.forks(), file, file.table(table_path))
+        self.open_seconds = time.perf_counter() - start
+
+    def _reopen(self) -> None:
+        """Open the table in another process than the one that made this."""
+        self._open(self.object_path.lstrip("/"))
+        if self.table.file_uuid != self.uuid:
+            self._opened = None
+            raise RuntimeError(
+                f"UUID of file {self.path} does not match expected value ({self.uuid})"
+            )
+
+    @property
+    def table(self) -> _core.Table:
+        """The table, as ladle has it open in this process."""
+        return self._handles()[2]
+
+    @property
+    def file(self) -> _core.File:
+        """The file, as ladle has it open in this process."""
+        return self._handles()[1]
+
+    def _handles(self) -> tuple[int, _core.File, _core.Table]:
+        if self._opened is None or self._opened[0] != _core.forks():
+            self._reopen()
+        assert self._opened is not None
+        return self._opened
 
     def _object_path(self, table_path: str) -> str:
         """Return the path with the cycle, as uproot and therefore coffea's keys write it."""
@@ -58,7 +88,7 @@ class TableSource:
         return f"/{self.table.name};{cycle}"
 
     @cached_property
-    def columns(self) -> list[Any]:
+    def columns(self) -> list[_core.Column]:
         """Descriptions of all columns, in the order of the table."""
         return [self.table.column(index) for index in range(self.table.n_columns)]
 
@@ -103,20 +133,6 @@ class TableSource:
         self.object_path = state["object_path"]
         self.uproot_options = state["uproot_options"]
         self.uuid = state["uuid"]
-        self._directory = None
         self.open_seconds = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        # Only an unpickled source lacks these: it opens its file when it is first needed.
-        if name not in ("file", "table"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        start = time.perf_counter()
-        file = _core.File(default_context(), self.path)
-        table = file.table(self.object_path.lstrip("/"))
-        if table.file_uuid != self.uuid:
-            raise RuntimeError(
-                f"UUID of file {self.path} does not match expected value ({self.uuid})"
-            )
-        self.file, self.table = file, table
-        self.open_seconds = time.perf_counter() - start
-        return self.__dict__[name]
+        self._directory = None
+        self._opened = None
