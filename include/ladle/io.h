@@ -28,7 +28,7 @@ typedef struct ladle_source_ops {
 typedef struct ladle_source ladle_source;
 
 /* Opens a regular file for reading. Returns owned. Fails with NOT_FOUND, IO or INVALID (a directory).
- * Size, inode and modification time are kept: a read after the file was replaced or cut is an error. */
+ * The size is kept: reading a file that was cut since is TRUNCATED, and says so. */
 LADLE_API ladle_source *ladle_source_open(ladle_context *context, const char *path, ladle_error *error);
 
 /* Reads from memory. Borrows `data` until the source is released. Returns owned. */

@@ -49,6 +49,10 @@ LADLE_API int32_t ladle_file_version(const ladle_file *file);  /* ROOT's version
 LADLE_API ladle_keys *ladle_file_keys(ladle_file *file, ladle_error *error);
 LADLE_API int64_t ladle_keys_count(const ladle_keys *keys);
 LADLE_API const ladle_key_info *ladle_keys_get(const ladle_keys *keys, int64_t index); /* NULL outside */
+
+/* What is wrong with the first directory that could not be read, or NULL. Its keys are not listed; all the others
+ * are. Borrows from the listing. */
+LADLE_API const ladle_error *ladle_keys_damage(const ladle_keys *keys);
 LADLE_API void ladle_keys_release(ladle_keys *keys);
 
 /* Opens a table by path: "Events", "dir/tree", "tree;2". NULL or "": "Events" if there is one, else

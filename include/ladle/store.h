@@ -42,7 +42,7 @@ typedef struct ladle_cache_entry {
     int64_t count;   /* values */
     int64_t nbytes;  /* on the ledger */
     int64_t hits;
-    int64_t cost_ns; /* measured time to make it again; 0 where the user put it: not re-creatable */
+    int64_t cost_ns; /* measured time to make it again; 0 if not known */
     bool pinned;
 } ladle_cache_entry;
 
@@ -59,8 +59,9 @@ LADLE_API void ladle_cache_close(ladle_cache *cache);
 LADLE_API ladle_status ladle_cache_get(ladle_cache *cache, const void *key, size_t key_nbytes,
                                        ladle_lease **lease, ladle_error *error);
 
-/* Keeps `lease`'s block at `key`, in place of what was there. Retains. A buffer larger than the
- * budget is BUDGET. `cost_ns`: what it takes to make it again, 0 if it cannot be made again. */
+/* Keeps `lease`'s block at `key`, in place of what was there. Retains. Evicts what it takes; a buffer that
+ * does not fit beside what is pinned is not kept, and counted as an eviction. `cost_ns`: what it takes to make
+ * it again, 0 if that is not known. */
 LADLE_API ladle_status ladle_cache_put(ladle_cache *cache, const void *key, size_t key_nbytes,
                                        ladle_lease *lease, int64_t cost_ns, ladle_error *error);
 

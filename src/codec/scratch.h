@@ -1,0 +1,31 @@
+/* codec/scratch.h: what one thread needs to decode pages: decompressors, a buffer for file bytes, one for
+ * decompressed bytes. Grows to what the pages need and is cut back between requests. */
+#ifndef LADLE_CODEC_SCRATCH_H
+#define LADLE_CODEC_SCRATCH_H
+
+#include "codec/blocks.h"
+
+typedef struct ladle_scratch_buffer {
+    uint8_t *data;
+    size_t capacity;
+} ladle_scratch_buffer;
+
+typedef struct ladle_scratch {
+    ladle_context *context;
+    ladle_decompressor *decompressor;
+    ladle_scratch_buffer input;  /* kind PAGE_INPUT */
+    ladle_scratch_buffer output; /* kind SCRATCH */
+} ladle_scratch;
+
+/* False with `error` filled on failure. */
+bool ladle_scratch_init(ladle_scratch *scratch, ladle_context *context, ladle_error *error);
+void ladle_scratch_destroy(ladle_scratch *scratch);
+
+/* At least `nbytes` bytes, content unspecified, valid until the next call for the same buffer. NULL on failure. */
+uint8_t *ladle_scratch_input(ladle_scratch *scratch, int64_t nbytes, ladle_error *error);
+uint8_t *ladle_scratch_output(ladle_scratch *scratch, int64_t nbytes, ladle_error *error);
+
+/* Gives back buffers beyond 2 MiB: one wide page must not stay in memory for ever. */
+void ladle_scratch_relax(ladle_scratch *scratch);
+
+#endif

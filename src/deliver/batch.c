@@ -1,0 +1,228 @@
+#include "deliver/batch.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    GAP_NBYTES = 16 << 10,     /* a hole that is cheaper to read than to skip */
+    RUN_NBYTES = 1 << 20,      /* a run stays in the cache of the core that decodes it */
+    EMBEDDED_PER_RUN = 16
+};
+
+/* A slice and whose it is. */
+typedef struct work {
+    ladle_source *source;
+    int64_t target;
+    ladle_slice slice;
+} work;
+
+/* Works that are read at once: `nbytes` bytes at `offset`, or nothing where they are embedded. */
+typedef struct run {
+    int64_t first, count;
+    int64_t offset, nbytes;
+} run;
+
+typedef struct batch {
+    ladle_reader *reader;
+    ladle_target *targets;
+    ladle_vector works; /* of work, sorted by place */
+    ladle_vector runs;  /* of run */
+    pthread_mutex_t lock; /* guards the targets' errors while the loop runs */
+} batch;
+
+static work *works_of(const batch *b)
+{
+    return b->works.items;
+}
+
+static void fail_target(batch *b, int64_t index, const ladle_error *error)
+{
+    pthread_mutex_lock(&b->lock);
+    if (b->targets[index].error.status == LADLE_OK)
+        b->targets[index].error = *error;
+    pthread_mutex_unlock(&b->lock);
+}
+
+static bool has_failed(batch *b, int64_t index)
+{
+    pthread_mutex_lock(&b->lock);
+    bool failed = b->targets[index].error.status != LADLE_OK;
+    pthread_mutex_unlock(&b->lock);
+    return failed;
+}
+
+/* --- plan -------------------------------------------------------------------------------------- */
+
+/* Allocates the target's block once its pages are known to be able to fill it. */
+static ladle_status allocate(batch *b, ladle_target *target, const ladle_slice *slices, int64_t n_slices)
+{
+    const ladle_column *column = &target->table->columns[target->column];
+    int64_t expected = target->offsets == NULL ? target->stop - target->start
+                                               : target->offsets[target->stop - target->offsets_base] -
+                                                     target->offsets[target->start - target->offsets_base];
+    int64_t found = 0;
+    for (int64_t i = 0; i < n_slices; i++)
+        found += slices[i].take;
+    if (found != expected)
+        return ladle_fail(&target->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                          "its pages hold %" PRId64 " of the %" PRId64 " values of the range", found, expected);
+    int64_t count;
+    if (!ladle_multiply(expected, column->inner, &count))
+        return ladle_fail(&target->error, LADLE_LIMIT, LADLE_NO_OFFSET, "%" PRId64 " times %" PRId64 " values", expected,
+                          column->inner);
+    target->lease = ladle_lease_create(b->reader->context, (ladle_dtype)column->dtype, count, &target->error);
+    return target->lease == NULL ? (ladle_status)target->error.status : LADLE_OK;
+}
+
+static ladle_status plan_target(batch *b, int64_t index)
+{
+    ladle_target *target = &b->targets[index];
+    const ladle_table *table = target->table;
+    ladle_vector slices;
+    ladle_vector_init(&slices, b->reader->context, sizeof(ladle_slice));
+    ladle_status status = table->ops->plan(table, target->column, target->buffer, target->start, target->stop,
+                                           target->offsets, &slices, &target->error);
+    if (status == LADLE_OK)
+        status = allocate(b, target, slices.items, slices.count);
+    for (int64_t i = 0; i < slices.count && status == LADLE_OK; i++) {
+        work *w = ladle_vector_push(&b->works, &target->error);
+        if (w == NULL) {
+            status = (ladle_status)target->error.status;
+            break;
+        }
+        w->source = table->source;
+        w->target = index;
+        w->slice = ((const ladle_slice *)slices.items)[i];
+    }
+    ladle_vector_destroy(&slices);
+    return status;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const work *x = a, *y = b;
+    if (x->source != y->source)
+        return (uintptr_t)x->source < (uintptr_t)y->source ? -1 : 1;
+    if (x->slice.offset != y->slice.offset)
+        return x->slice.offset < y->slice.offset ? -1 : 1;
+    return x->target < y->target ? -1 : x->target > y->target;
+}
+
+/* Can `next` be read in one go with the run that ends at `end`? */
+static bool joins(const run *r, const work *previous, const work *next, int64_t end)
+{
+    if (previous->source != next->source)
+        return false;
+    if (next->slice.offset < 0)
+        return previous->slice.offset < 0 && r->count < EMBEDDED_PER_RUN;
+    return previous->slice.offset >= 0 && next->slice.offset - end <= GAP_NBYTES &&
+           next->slice.offset + next->slice.nbytes - r->offset <= RUN_NBYTES;
+}
+
+static ladle_status build_runs(batch *b, ladle_error *error)
+{
+    work *works = works_of(b);
+    qsort(works, (size_t)b->works.count, sizeof *works, by_place);
+    run *current = NULL;
+    int64_t end = 0;
+    for (int64_t i = 0; i < b->works.count; i++) {
+        const work *w = &works[i];
+        if (current == NULL || !joins(current, w - 1, w, end)) {
+            current = ladle_vector_push(&b->runs, error);
+            if (current == NULL)
+                return (ladle_status)error->status;
+            current->first = i;
+            current->offset = w->slice.offset;
+            end = current->offset;
+        }
+        current->count++;
+        end = ladle_max(end, w->slice.offset + w->slice.nbytes);
+        current->nbytes = w->slice.offset < 0 ? 0 : end - current->offset;
+    }
+    return LADLE_OK;
+}
+
+/* --- read and decode --------------------------------------------------------------------------- */
+
+static void decode(batch *b, const work *w, const uint8_t *record, ladle_scratch *scratch)
+{
+    const ladle_target *target = &b->targets[w->target];
+    ladle_error error;
+    if (target->table->ops->decode(target->table, target->column, target->buffer, &w->slice, record, scratch,
+                                   ladle_lease_writable(target->lease), &error) == LADLE_OK)
+        return;
+    ladle_error_where(&error, " ", "page %" PRId64, w->slice.page);
+    fail_target(b, w->target, &error);
+}
+
+/* Reads and decodes one work by itself. */
+static void do_one(batch *b, const work *w, ladle_scratch *scratch)
+{
+    ladle_error error;
+    uint8_t *input = ladle_scratch_input(scratch, w->slice.nbytes, &error);
+    if (input != NULL &&
+        ladle_source_read(w->source, w->slice.offset, w->slice.nbytes, input, &error) == LADLE_OK) {
+        decode(b, w, input, scratch);
+        return;
+    }
+    ladle_error_where(&error, " ", "page %" PRId64, w->slice.page);
+    fail_target(b, w->target, &error);
+}
+
+static bool do_run(void *user, int64_t index, ladle_scratch *scratch)
+{
+    batch *b = user;
+    const run *r = (const run *)b->runs.items + index;
+    const work *works = works_of(b) + r->first;
+    if (r->nbytes == 0) {
+        for (int64_t i = 0; i < r->count; i++)
+            if (!has_failed(b, works[i].target))
+                decode(b, &works[i], NULL, scratch);
+        return true;
+    }
+    ladle_error error;
+    uint8_t *input = r->count == 1 ? NULL : ladle_scratch_input(scratch, r->nbytes, &error);
+    if (input == NULL || ladle_source_read(works->source, r->offset, r->nbytes, input, &error) != LADLE_OK) {
+        /* A run of one; or it failed as a whole: then only those fail whose own bytes cannot be had. */
+        for (int64_t i = 0; i < r->count; i++)
+            if (!has_failed(b, works[i].target))
+                do_one(b, &works[i], scratch);
+        return true;
+    }
+    for (int64_t i = 0; i < r->count; i++)
+        if (!has_failed(b, works[i].target))
+            decode(b, &works[i], input + (works[i].slice.offset - r->offset), scratch);
+    return true;
+}
+
+void ladle_batch_read(ladle_reader *reader, ladle_target *targets, int64_t n_targets)
+{
+    batch b = {.reader = reader, .targets = targets};
+    ladle_vector_init(&b.works, reader->context, sizeof(work));
+    ladle_vector_init(&b.runs, reader->context, sizeof(run));
+    (void)pthread_mutex_init(&b.lock, NULL);
+    for (int64_t i = 0; i < n_targets; i++)
+        if (targets[i].error.status == LADLE_OK)
+            (void)plan_target(&b, i);
+    ladle_error error;
+    ladle_status status = build_runs(&b, &error);
+    if (status == LADLE_OK)
+        status = ladle_pool_run(reader->pool, b.runs.count, do_run, &b, &error);
+    for (int64_t i = 0; i < n_targets; i++) {
+        ladle_target *target = &targets[i];
+        if (target->error.status == LADLE_OK && status != LADLE_OK)
+            target->error = error;
+        if (target->error.status == LADLE_OK)
+            continue;
+        ladle_lease_release(target->lease);
+        target->lease = NULL;
+    }
+    (void)pthread_mutex_destroy(&b.lock);
+    ladle_vector_destroy(&b.runs);
+    ladle_vector_destroy(&b.works);
+}

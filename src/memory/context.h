@@ -1,0 +1,53 @@
+/* memory/context.h: what the other rooms see of the context: allocation, ledger, pressure.
+ *
+ * All memory comes from here, never from malloc, and every byte is on the ledger under one kind.
+ *   ladle_alloc   small things with a known size: handles, tables, keys. Sized free.
+ *   ladle_pages   buffers: whole pages beyond 32 KiB, recycled through the pool.
+ * An allocation that exceeds the budget asks the reclaimers for room. Kind METADATA may be allocated with a cache locked,
+ * so for it a reclaimer must not wait; every other kind must be allocated without such a lock.
+ */
+#ifndef LADLE_MEMORY_CONTEXT_H
+#define LADLE_MEMORY_CONTEXT_H
+
+#include <ladle/memory.h>
+
+#include "memory/fault.h"
+
+void ladle_context_retain(ladle_context *context);
+const ladle_limits *ladle_context_limits(const ladle_context *context);
+ladle_fault *ladle_context_fault(ladle_context *context);
+
+/* Zeroed memory, 64-byte aligned. NULL with NOMEM or BUDGET. `size` > 0. */
+void *ladle_alloc(ladle_context *context, size_t size, ladle_memory_kind kind, ladle_error *error);
+
+/* `count` times `size` bytes; refuses an overflow with LIMIT. */
+void *ladle_alloc_array(ladle_context *context, int64_t count, size_t size, ladle_memory_kind kind,
+                        ladle_error *error);
+
+/* `size` as allocated. NULL is allowed. */
+void ladle_free(ladle_context *context, void *memory, size_t size, ladle_memory_kind kind);
+
+/* Memory with unspecified content, at least `nbytes`; *capacity is what there is, to be given to
+ * ladle_pages_free. */
+void *ladle_pages_alloc(ladle_context *context, size_t nbytes, ladle_memory_kind kind, size_t *capacity,
+                        ladle_error *error);
+void ladle_pages_free(ladle_context *context, void *memory, size_t capacity, ladle_memory_kind kind);
+
+/* Changes the kind of bytes already counted. */
+void ladle_ledger_move(ladle_context *context, ladle_memory_kind from, ladle_memory_kind to, int64_t nbytes);
+
+/* Counts memory that another library allocated for us; negative to take back. */
+void ladle_ledger_charge(ladle_context *context, ladle_memory_kind kind, int64_t nbytes);
+
+/* Frees about `need` bytes if it can; returns what it freed. Without `may_wait` it gives up where a lock is taken.
+ * It must not allocate. */
+typedef int64_t (*ladle_reclaim)(void *user, int64_t need, bool may_wait);
+
+/* Registers what is asked for room when the budget is full. */
+ladle_status ladle_context_add_reclaimer(ladle_context *context, ladle_reclaim reclaim, void *user,
+                                         ladle_error *error);
+
+/* Returns when no call into the reclaimer is under way any more. */
+void ladle_context_remove_reclaimer(ladle_context *context, ladle_reclaim reclaim, void *user);
+
+#endif

@@ -1,0 +1,300 @@
+/* Slabs, pages and the pool. All state is under heap->lock; mmap and munmap are called with it held only
+ * where the result must be published with it (a new slab), else outside. */
+#include "memory/heap.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LADLE_HEAP_MALLOC 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#define LADLE_HEAP_MALLOC 1
+#endif
+#endif
+#ifndef LADLE_HEAP_MALLOC
+#define LADLE_HEAP_MALLOC 0 /* also set by the build for valgrind runs */
+#endif
+
+enum {
+    ALIGNMENT = 64,
+    SMALL_MAX = 32 << 10,
+    SLAB_SIZE = 256 << 10,
+    PAGE = 4096,
+    /* A pooled block may be this much larger than the request: 1/8. */
+    POOL_SLACK_SHIFT = 3
+};
+
+struct ladle_slab {
+    ladle_slab *next, *previous; /* in heap->roomy[class_index], while `listed` */
+    void *free_list;             /* freed objects, linked through their first word */
+    uint32_t class_index;
+    uint32_t object_size;
+    uint32_t capacity; /* objects in all */
+    uint32_t fresh;    /* objects never handed out: index of the first */
+    uint32_t live;
+    bool listed;
+};
+
+enum { SLAB_HEADER = 128 };
+_Static_assert(sizeof(ladle_slab) <= SLAB_HEADER, "the header must fit before the first object");
+
+/* Rounds up to one of `steps` sizes per doubling, at least `grain` apart. */
+static size_t round_to_class(size_t size, size_t steps, size_t grain)
+{
+    size_t step = grain;
+    while (size > step * steps * 2)
+        step *= 2;
+    return (size + step - 1) / step * step;
+}
+
+size_t ladle_heap_capacity(size_t size)
+{
+#if LADLE_HEAP_MALLOC
+    return size == 0 ? 1 : size;
+#else
+    if (size <= SMALL_MAX)
+        return round_to_class(size == 0 ? 1 : size, 8, ALIGNMENT);
+    return round_to_class(size, 16, PAGE);
+#endif
+}
+
+/* Classes of sizes that round_to_class(size, 8, 64) gives: 64..1024 by 64, then 8 per doubling. */
+static uint32_t small_class(size_t capacity)
+{
+    size_t step = ALIGNMENT;
+    uint32_t base = 0;
+    while (capacity > step * 16) {
+        step *= 2;
+        base += 8;
+    }
+    return base + (uint32_t)(capacity / step) - 1;
+}
+
+int ladle_heap_init(ladle_heap *heap, int64_t pool_max)
+{
+    memset(heap, 0, sizeof *heap);
+    heap->pool_max = pool_max;
+    return pthread_mutex_init(&heap->lock, NULL);
+}
+
+void ladle_heap_destroy(ladle_heap *heap)
+{
+    (void)ladle_heap_trim(heap);
+    (void)pthread_mutex_destroy(&heap->lock);
+}
+
+static void *map_pages(size_t nbytes)
+{
+    void *memory = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void *map_slab(void)
+{
+    uint8_t *raw = map_pages(2 * (size_t)SLAB_SIZE);
+    if (raw == NULL)
+        return NULL;
+    size_t lead = (SLAB_SIZE - (uintptr_t)raw % SLAB_SIZE) % SLAB_SIZE;
+    if (lead != 0)
+        (void)munmap(raw, lead);
+    (void)munmap(raw + lead + SLAB_SIZE, (size_t)SLAB_SIZE - lead);
+    return raw + lead;
+}
+
+static void list_slab(ladle_heap *heap, ladle_slab *slab)
+{
+    slab->previous = NULL;
+    slab->next = heap->roomy[slab->class_index];
+    if (slab->next != NULL)
+        slab->next->previous = slab;
+    heap->roomy[slab->class_index] = slab;
+    slab->listed = true;
+}
+
+static void unlist_slab(ladle_heap *heap, ladle_slab *slab)
+{
+    if (slab->previous != NULL)
+        slab->previous->next = slab->next;
+    else
+        heap->roomy[slab->class_index] = slab->next;
+    if (slab->next != NULL)
+        slab->next->previous = slab->previous;
+    slab->listed = false;
+}
+
+static int64_t slab_touched(const ladle_slab *slab)
+{
+    return SLAB_HEADER + (int64_t)slab->fresh * slab->object_size;
+}
+
+static void unmap_slab(ladle_heap *heap, ladle_slab *slab)
+{
+    unlist_slab(heap, slab);
+    heap->slab_free_nbytes -= slab_touched(slab);
+    (void)munmap(slab, SLAB_SIZE);
+}
+
+static void *slab_get(ladle_heap *heap, size_t object_size, bool *zeroed)
+{
+    uint32_t class_index = small_class(object_size);
+    ladle_slab *slab = heap->roomy[class_index];
+    if (slab == NULL) {
+        slab = map_slab();
+        if (slab == NULL)
+            return NULL;
+        slab->class_index = class_index;
+        slab->object_size = (uint32_t)object_size;
+        slab->capacity = (uint32_t)((SLAB_SIZE - SLAB_HEADER) / object_size);
+        heap->slab_free_nbytes += SLAB_HEADER;
+        list_slab(heap, slab);
+    }
+    void *object = slab->free_list;
+    *zeroed = object == NULL;
+    if (object != NULL) {
+        memcpy(&slab->free_list, object, sizeof slab->free_list);
+        heap->slab_free_nbytes -= slab->object_size;
+    } else {
+        object = (uint8_t *)slab + SLAB_HEADER + (size_t)slab->fresh * slab->object_size;
+        slab->fresh++;
+    }
+    slab->live++;
+    if (slab->free_list == NULL && slab->fresh == slab->capacity)
+        unlist_slab(heap, slab);
+    return object;
+}
+
+static void slab_put(ladle_heap *heap, void *object)
+{
+    ladle_slab *slab = (ladle_slab *)((uintptr_t)object & ~((uintptr_t)SLAB_SIZE - 1));
+    memcpy(object, &slab->free_list, sizeof slab->free_list);
+    slab->free_list = object;
+    slab->live--;
+    heap->slab_free_nbytes += slab->object_size;
+    if (!slab->listed)
+        list_slab(heap, slab);
+    /* One empty slab per class stays, so that a lone object that comes and goes does not map and unmap. */
+    if (slab->live == 0 && (slab->next != NULL || slab->previous != NULL))
+        unmap_slab(heap, slab);
+}
+
+/* The smallest pooled block that fits, with little to spare; NULL if there is none. */
+static void *pool_get(ladle_heap *heap, size_t need, bool exact, size_t *capacity)
+{
+    size_t most = exact ? need : need + (need >> POOL_SLACK_SHIFT);
+    int best = -1;
+    for (int i = 0; i < heap->pool_count; i++) {
+        size_t have = heap->pool[i].capacity;
+        if (have >= need && have <= most && (best < 0 || have <= heap->pool[best].capacity))
+            best = i;
+    }
+    if (best < 0)
+        return NULL;
+    void *memory = heap->pool[best].memory;
+    *capacity = heap->pool[best].capacity;
+    heap->pool_nbytes -= (int64_t)*capacity;
+    heap->pool_count--;
+    memmove(&heap->pool[best], &heap->pool[best + 1],
+            (size_t)(heap->pool_count - best) * sizeof heap->pool[0]);
+    return memory;
+}
+
+/* Unmaps the oldest pooled blocks until at most `max` bytes are left. */
+static int64_t pool_shrink(ladle_heap *heap, int64_t max)
+{
+    int n = 0;
+    int64_t freed = 0;
+    while (n < heap->pool_count && heap->pool_nbytes - freed > max) {
+        freed += (int64_t)heap->pool[n].capacity;
+        (void)munmap(heap->pool[n].memory, heap->pool[n].capacity);
+        n++;
+    }
+    heap->pool_nbytes -= freed;
+    heap->pool_count -= n;
+    memmove(&heap->pool[0], &heap->pool[n], (size_t)heap->pool_count * sizeof heap->pool[0]);
+    return freed;
+}
+
+void *ladle_heap_get(ladle_heap *heap, size_t size, bool exact, size_t *capacity, bool *zeroed)
+{
+    *capacity = ladle_heap_capacity(size);
+    if (*capacity < size)
+        return NULL;
+#if LADLE_HEAP_MALLOC
+    (void)heap;
+    (void)exact;
+    *zeroed = false;
+    void *memory = NULL;
+    return posix_memalign(&memory, ALIGNMENT, *capacity) == 0 ? memory : NULL;
+#else
+    pthread_mutex_lock(&heap->lock);
+    void *memory = *capacity <= SMALL_MAX ? slab_get(heap, *capacity, zeroed) : pool_get(heap, *capacity, exact, capacity);
+    pthread_mutex_unlock(&heap->lock);
+    if (memory == NULL && *capacity > SMALL_MAX) {
+        memory = map_pages(*capacity);
+        *zeroed = true;
+    } else if (*capacity > SMALL_MAX)
+        *zeroed = false;
+    return memory;
+#endif
+}
+
+void ladle_heap_put(ladle_heap *heap, void *memory, size_t capacity)
+{
+#if LADLE_HEAP_MALLOC
+    (void)heap;
+    (void)capacity;
+    free(memory);
+#else
+    pthread_mutex_lock(&heap->lock);
+    if (capacity <= SMALL_MAX) {
+        slab_put(heap, memory);
+        memory = NULL;
+    } else if ((int64_t)capacity <= heap->pool_max) {
+        if (heap->pool_count == LADLE_POOL_SLOTS)
+            (void)pool_shrink(heap, heap->pool_nbytes - 1);
+        heap->pool[heap->pool_count].memory = memory;
+        heap->pool[heap->pool_count].capacity = capacity;
+        heap->pool_count++;
+        heap->pool_nbytes += (int64_t)capacity;
+        (void)pool_shrink(heap, heap->pool_max);
+        memory = NULL;
+    }
+    pthread_mutex_unlock(&heap->lock);
+    if (memory != NULL)
+        (void)munmap(memory, capacity);
+#endif
+}
+
+int64_t ladle_heap_trim(ladle_heap *heap)
+{
+    pthread_mutex_lock(&heap->lock);
+    int64_t before = heap->pool_nbytes + heap->slab_free_nbytes;
+    (void)pool_shrink(heap, 0);
+    for (int i = 0; i < LADLE_SMALL_CLASSES; i++)
+        for (ladle_slab *slab = heap->roomy[i], *next; slab != NULL; slab = next) {
+            next = slab->next;
+            if (slab->live == 0)
+                unmap_slab(heap, slab);
+        }
+    int64_t freed = before - heap->pool_nbytes - heap->slab_free_nbytes;
+    pthread_mutex_unlock(&heap->lock);
+    return freed;
+}
+
+void ladle_heap_set_pool(ladle_heap *heap, int64_t pool_max)
+{
+    pthread_mutex_lock(&heap->lock);
+    heap->pool_max = pool_max < 0 ? 0 : pool_max;
+    (void)pool_shrink(heap, heap->pool_max);
+    pthread_mutex_unlock(&heap->lock);
+}
+
+int64_t ladle_heap_free_nbytes(ladle_heap *heap)
+{
+    pthread_mutex_lock(&heap->lock);
+    int64_t nbytes = heap->pool_nbytes + heap->slab_free_nbytes;
+    pthread_mutex_unlock(&heap->lock);
+    return nbytes;
+}

@@ -1,0 +1,55 @@
+/* memory/heap.h: where the bytes come from: slabs for small sizes, mapped pages and a pool for large.
+ *
+ *   size <= 32 KiB   a slab of 256 KiB holds objects of one size class (8 classes per doubling)
+ *   larger           mapped pages (16 classes per doubling); a freed block goes to the pool, from where
+ *                    the next request of a fitting size takes it, pages still resident
+ * Under a sanitizer everything comes from malloc instead, so that red zones stand around each object.
+ * The heap counts only what is free (the POOL kind); the caller counts what it hands out.
+ */
+#ifndef LADLE_MEMORY_HEAP_H
+#define LADLE_MEMORY_HEAP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LADLE_SMALL_CLASSES = 80, LADLE_POOL_SLOTS = 512 };
+
+typedef struct ladle_slab ladle_slab;
+
+typedef struct ladle_heap {
+    pthread_mutex_t lock;
+    ladle_slab *roomy[LADLE_SMALL_CLASSES]; /* slabs with a free object, by class */
+    struct {
+        void *memory;
+        size_t capacity;
+    } pool[LADLE_POOL_SLOTS]; /* oldest first */
+    int pool_count;
+    int64_t pool_nbytes;
+    int64_t pool_max;
+    int64_t slab_free_nbytes; /* touched by slabs and not handed out */
+} ladle_heap;
+
+/* 0, or an errno. */
+int ladle_heap_init(ladle_heap *heap, int64_t pool_max);
+void ladle_heap_destroy(ladle_heap *heap);
+
+/* Bytes that a request for `size` will occupy. */
+size_t ladle_heap_capacity(size_t size);
+
+/* NULL when the system has no more. *capacity >= size; with `exact` it is ladle_heap_capacity(size).
+ * *zeroed: the bytes are known to be 0. */
+void *ladle_heap_get(ladle_heap *heap, size_t size, bool exact, size_t *capacity, bool *zeroed);
+
+/* `capacity` as ladle_heap_get gave it. */
+void ladle_heap_put(ladle_heap *heap, void *memory, size_t capacity);
+
+/* Gives free memory back to the system; returns the bytes. */
+int64_t ladle_heap_trim(ladle_heap *heap);
+void ladle_heap_set_pool(ladle_heap *heap, int64_t pool_max);
+
+/* Free bytes that are held: the POOL kind. */
+int64_t ladle_heap_free_nbytes(ladle_heap *heap);
+
+#endif

@@ -1,0 +1,62 @@
+/* What the kernel says of this process's memory. */
+#include "base/error.h"
+
+#include <ladle/memory.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+/* Value of a line "Name:   123 kB" of /proc/self/status, in bytes; -1 if it is not there. */
+static int64_t status_field(const char *text, const char *name)
+{
+    const char *line = strstr(text, name);
+    return line == NULL ? -1 : (int64_t)strtoll(line + strlen(name), NULL, 10) * 1024;
+}
+
+static ladle_status read_process(ladle_process_info *info, ladle_error *error)
+{
+    char text[8192];
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ladle_fail_errno(error, errno, LADLE_NO_OFFSET, "cannot open /proc/self/status");
+    ssize_t nbytes = read(fd, text, sizeof text - 1);
+    int read_errno = errno;
+    (void)close(fd);
+    if (nbytes < 0)
+        return ladle_fail_errno(error, read_errno, LADLE_NO_OFFSET, "cannot read /proc/self/status");
+    text[nbytes] = '\0';
+    info->rss = status_field(text, "\nVmRSS:");
+    info->peak_rss = status_field(text, "\nVmHWM:");
+    info->anonymous = status_field(text, "\nRssAnon:");
+    info->file = status_field(text, "\nRssFile:");
+    return LADLE_OK;
+}
+#else
+static ladle_status read_process(ladle_process_info *info, ladle_error *error)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return ladle_fail_errno(error, errno, LADLE_NO_OFFSET, "getrusage failed");
+#if defined(__APPLE__)
+    info->peak_rss = (int64_t)usage.ru_maxrss; /* bytes there, KiB elsewhere */
+#else
+    info->peak_rss = (int64_t)usage.ru_maxrss * 1024;
+#endif
+    return LADLE_OK;
+}
+#endif
+
+ladle_status ladle_process_memory(ladle_process_info *info, ladle_error *error)
+{
+    ladle_process_info full = {.rss = -1, .peak_rss = -1, .anonymous = -1, .file = -1};
+    ladle_status status = read_process(&full, error);
+    size_t size = info->struct_size < sizeof full ? info->struct_size : sizeof full;
+    full.struct_size = size;
+    memcpy(info, &full, size);
+    return status;
+}
