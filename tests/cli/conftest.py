@@ -19,10 +19,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def find_tool() -> Path:
-    """LADLE_CLI, else what ``./dev build`` installs, else what a build folder holds."""
+    """LADLE_CLI, else what ``./dev build`` installs, else what CMake builds."""
     if "LADLE_CLI" in os.environ:
         return Path(os.environ["LADLE_CLI"])
-    candidates = [ROOT / ".venv/bin/ladle", *sorted(ROOT.glob("build*/**/bin/ladle"))]
+    candidates = [ROOT / ".venv/bin/ladle", ROOT / "build/bin/ladle"]
     for candidate in candidates:
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return candidate
