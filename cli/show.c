@@ -8,12 +8,13 @@
 
 static const char help[] =
     "Usage: ladle show [OPTION...] FILE[:TABLE] [COLUMN...]\n\n"
-    "Describes a table and its columns: name, type as awkward writes it, pages, bytes on disk, and\n"
-    "decoded bytes per byte on disk for columns whose decoded size is known without reading. A\n"
-    "column that cannot be read is listed with the reason. COLUMN is a name or a pattern such as\n"
-    "'Jet_*'; without one: all. With --json: an object {\"file\", \"uuid\", \"table\", \"format\",\n"
+    "Describes a table and its columns: name, type as awkward writes it, pages, bytes on disk, and of\n"
+    "the first page the codec and the decompressed bytes per byte on disk (\"?\" where its header is\n"
+    "damaged). A column that cannot be read is listed with the reason. COLUMN is a name or a pattern\n"
+    "such as 'Jet_*'; without one: all. With --json: an object {\"file\", \"uuid\", \"table\", \"format\",\n"
     "\"title\", \"entries\", \"n_columns\", \"n_clusters\", \"disk_nbytes\", \"columns\": [{\"name\", \"type\",\n"
-    "\"type_name\", \"title\", \"counter\", \"pages\", \"disk_nbytes\", \"decoded_nbytes\", \"error\"}]}.\n";
+    "\"type_name\", \"title\", \"counter\", \"pages\", \"disk_nbytes\", \"decoded_nbytes\", \"codec\",\n"
+    "\"error\"}]}.\n";
 
 #define TYPE_NBYTES 256
 
@@ -29,6 +30,23 @@ static int64_t decoded_nbytes(const ladle_column_info *info) {
         }
     }
     return nbytes;
+}
+
+/* Codec and compression ratio of a column's first page, read from its header. False if there is no page. */
+static bool first_page(const ladle_table *table, int32_t column, char codec[8], double *ratio) {
+    ladle_page_info page = {.struct_size = sizeof page};
+    if (ladle_table_page(table, column, 0, &page) != LADLE_OK) {
+        return false;
+    }
+    ladle_page_detail detail = {.struct_size = sizeof detail};
+    if (ladle_table_page_detail(table, column, 0, &detail, NULL) != LADLE_OK) {
+        strcpy(codec, "?");
+        *ratio = 0;
+        return true;
+    }
+    memcpy(codec, detail.codec, sizeof detail.codec);
+    *ratio = page.nbytes > 0 ? (double)detail.decoded_nbytes / (double)page.nbytes : 0;
+    return true;
 }
 
 static ladle_column_info describe(const ladle_table *table, int32_t column,
@@ -90,6 +108,11 @@ static void print_json_column(cli_json *json, const ladle_table *table, int32_t 
     } else {
         cli_json_null(json);
     }
+    char codec[8];
+    double ratio;
+    if (first_page(table, column, codec, &ratio)) {
+        json_text(json, "codec", codec);
+    }
     if (info.reason != NULL) {
         json_text(json, "error", info.reason);
     }
@@ -143,18 +166,23 @@ static void print_text(const cli_session *session, const cli_selection *selectio
                ladle_table_n_columns(table), n_clusters(table), table_disk_nbytes(table));
     cli_put_text(out, "column", name_width + 2);
     cli_put_text(out, "type", type_width);
-    cli_puts(out, "     pages    disk bytes   ratio\n");
+    cli_puts(out, "     pages    disk bytes  codec   ratio\n");
     for (int32_t i = 0; i < selection->count && !cli_output_failed(out); ++i) {
         ladle_column_info info = describe(table, selection->columns[i], type);
-        int64_t decoded = decoded_nbytes(&info);
+        char codec[8];
+        double ratio = 0;
+        bool has_page = first_page(table, selection->columns[i], codec, &ratio);
         cli_put_text(out, info.name, name_width + 2);
         cli_put_text(out, type, type_width);
         cli_printf(out, "  %8" PRId64 "  %12" PRId64, info.n_pages, info.disk_nbytes);
         if (info.reason != NULL) {
-            cli_puts(out, "          cannot be read: ");
+            cli_puts(out, "  cannot be read: ");
             cli_put_text(out, info.reason, 0);
-        } else if (decoded >= 0 && info.disk_nbytes > 0) {
-            cli_printf(out, "  %6.2f", (double)decoded / (double)info.disk_nbytes);
+        } else if (has_page) {
+            cli_printf(out, "  %-5s", codec);
+            if (ratio > 0) {
+                cli_printf(out, "  %6.2f", ratio);
+            }
         }
         cli_putc(out, '\n');
     }

@@ -79,7 +79,7 @@ def test_show_for_people(run: Run, made: Path) -> None:
     result = run("show", f"{made}:Events", "*a*")
     head, titles, *lines = result.stdout.splitlines()
     assert head.startswith(f"{made}: Events (TTree), {N_ENTRIES} entries, ")
-    assert titles.split() == ["column", "type", "pages", "disk", "bytes", "ratio"]
+    assert titles.split() == ["column", "type", "pages", "disk", "bytes", "codec", "ratio"]
     names = [name for name in [*made_columns(), "njagged"] if "a" in name]
     assert sorted(line.split()[0] for line in lines) == sorted(names)
     assert len({line.index(str(line.split()[-2])) for line in lines if "int64" in line}) == 1
