@@ -127,7 +127,7 @@ static bool joins(const run *r, const work *previous, const work *next, int64_t 
 static ladle_status build_runs(batch *b, ladle_error *error)
 {
     work *works = works_of(b);
-    if (b->works.count > 1) /* without works there is no array either */
+    if (b->works.count > 1)
         qsort(works, (size_t)b->works.count, sizeof *works, by_place);
     run *current = NULL;
     int64_t end = 0;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RECLAIMERS = 64 };
 static const int64_t default_pool_nbytes = INT64_C(64) << 20;
 
 struct ladle_context {
@@ -22,11 +21,7 @@ struct ladle_context {
     atomic_llong peak;
     atomic_llong budget;
     pthread_mutex_t reclaim_lock;
-    struct {
-        ladle_reclaim reclaim;
-        void *user;
-    } reclaimers[MAX_RECLAIMERS];
-    int reclaimer_count;
+    ladle_reclaimer *reclaimers;
 };
 
 ladle_context *ladle_context_create(const ladle_limits *limits, ladle_error *error)
@@ -146,31 +141,30 @@ void ladle_ledger_move(ladle_context *context, ladle_memory_kind from, ladle_mem
 
 /* --- pressure -------------------------------------------------------------------------------- */
 
-ladle_status ladle_context_add_reclaimer(ladle_context *context, ladle_reclaim reclaim, void *user,
-                                         ladle_error *error)
+void ladle_context_add_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer)
 {
-    ladle_status status = LADLE_OK;
     pthread_mutex_lock(&context->reclaim_lock);
-    if (context->reclaimer_count == MAX_RECLAIMERS)
-        status = ladle_fail(error, LADLE_LIMIT, LADLE_NO_OFFSET, "a context serves at most %d caches",
-                            (int)MAX_RECLAIMERS);
-    else {
-        context->reclaimers[context->reclaimer_count].reclaim = reclaim;
-        context->reclaimers[context->reclaimer_count].user = user;
-        context->reclaimer_count++;
-    }
+    reclaimer->previous = NULL;
+    reclaimer->next = context->reclaimers;
+    if (reclaimer->next != NULL)
+        reclaimer->next->previous = reclaimer;
+    context->reclaimers = reclaimer;
+    reclaimer->registered = true;
     pthread_mutex_unlock(&context->reclaim_lock);
-    return status;
 }
 
-void ladle_context_remove_reclaimer(ladle_context *context, ladle_reclaim reclaim, void *user)
+void ladle_context_remove_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer)
 {
     pthread_mutex_lock(&context->reclaim_lock);
-    for (int i = 0; i < context->reclaimer_count; i++)
-        if (context->reclaimers[i].reclaim == reclaim && context->reclaimers[i].user == user) {
-            context->reclaimers[i] = context->reclaimers[--context->reclaimer_count];
-            break;
-        }
+    if (reclaimer->registered) {
+        if (reclaimer->previous != NULL)
+            reclaimer->previous->next = reclaimer->next;
+        else
+            context->reclaimers = reclaimer->next;
+        if (reclaimer->next != NULL)
+            reclaimer->next->previous = reclaimer->previous;
+        reclaimer->registered = false;
+    }
     pthread_mutex_unlock(&context->reclaim_lock);
 }
 
@@ -199,14 +193,10 @@ static bool make_room(ladle_context *context, int64_t nbytes, ladle_memory_kind 
         return true;
     bool done = false;
     pthread_mutex_lock(&context->reclaim_lock);
-    for (int i = 0; i < context->reclaimer_count && !done; i++) {
-        int64_t freed;
-        do {
-            /* What it frees may lie in slabs with other objects, and then makes no room yet: ask on. */
-            freed = context->reclaimers[i].reclaim(context->reclaimers[i].user, excess, kind != LADLE_MEMORY_METADATA);
-            (void)ladle_heap_trim(&context->heap);
-            done = reserve(context, nbytes, &excess);
-        } while (!done && freed > 0);
+    for (ladle_reclaimer *r = context->reclaimers; r != NULL && !done; r = r->next) {
+        (void)r->reclaim(r->user, excess, kind != LADLE_MEMORY_METADATA);
+        (void)ladle_heap_trim(&context->heap);
+        done = reserve(context, nbytes, &excess);
     }
     pthread_mutex_unlock(&context->reclaim_lock);
     return done;

@@ -43,6 +43,7 @@ struct ladle_cache {
     ladle_context *context;
     ladle_store *store;
     atomic_int references;
+    ladle_reclaimer reclaimer;
     pthread_mutex_t lock;
     pthread_cond_t made;
     entry **index; /* open addressing; NULL is free */
@@ -222,8 +223,9 @@ static void insert(ladle_cache *cache, entry *e)
     e->indexed = true;
 }
 
-/* MAKING -> MADE. Room in the heap is there. */
-static void settle(ladle_cache *cache, entry *e, const ladle_lease *lease, void *form, int64_t nbytes, int64_t cost_ns)
+/* Gives an entry its form, and counts it. Room in the heap is there. */
+static void set_form(ladle_cache *cache, entry *e, const ladle_lease *lease, void *form, int64_t nbytes,
+                     int64_t cost_ns)
 {
     e->state = MADE;
     e->form = form;
@@ -233,6 +235,24 @@ static void settle(ladle_cache *cache, entry *e, const ladle_lease *lease, void 
     e->cost_ns = cost_ns;
     renew(cache, e);
     heap_insert(cache, e);
+    cache->nbytes += nbytes;
+    if (cache->nbytes > cache->peak_nbytes)
+        cache->peak_nbytes = cache->nbytes;
+}
+
+/* Takes the form of a MADE entry away. It must get another one, or go. */
+static void drop_form(ladle_cache *cache, entry *e)
+{
+    heap_remove(cache, e);
+    cache->nbytes -= e->nbytes;
+    cache->store->ops->drop(cache->store, e->form);
+    e->form = NULL;
+}
+
+/* MAKING -> MADE, last in the order of insertion. */
+static void settle(ladle_cache *cache, entry *e, const ladle_lease *lease, void *form, int64_t nbytes, int64_t cost_ns)
+{
+    set_form(cache, e, lease, form, nbytes, cost_ns);
     e->older = cache->newest;
     e->newer = NULL;
     if (cache->newest != NULL)
@@ -240,15 +260,11 @@ static void settle(ladle_cache *cache, entry *e, const ladle_lease *lease, void 
     else
         cache->oldest = e;
     cache->newest = e;
-    cache->nbytes += nbytes;
-    if (cache->nbytes > cache->peak_nbytes)
-        cache->peak_nbytes = cache->nbytes;
 }
 
-/* Takes a MADE entry out and frees it. */
-static void remove_entry(ladle_cache *cache, entry *e)
+/* Frees an entry that has lost its form. */
+static void discard(ladle_cache *cache, entry *e)
 {
-    heap_remove(cache, e);
     if (e->older != NULL)
         e->older->newer = e->newer;
     else
@@ -257,10 +273,15 @@ static void remove_entry(ladle_cache *cache, entry *e)
         e->newer->older = e->older;
     else
         cache->newest = e->older;
-    cache->nbytes -= e->nbytes;
     unindex(cache, e);
-    cache->store->ops->drop(cache->store, e->form);
     free_entry(cache, e);
+}
+
+/* Takes a MADE entry out and frees it. */
+static void remove_entry(ladle_cache *cache, entry *e)
+{
+    drop_form(cache, e);
+    discard(cache, e);
 }
 
 /* Evicts until at most `target` bytes are held, or all the rest is pinned. Returns the bytes evicted. */
@@ -320,10 +341,9 @@ ladle_cache *ladle_cache_create(ladle_context *context, int64_t budget_nbytes, l
     atomic_init(&cache->references, 1);
     (void)pthread_mutex_init(&cache->lock, NULL); /* cannot fail on the platforms served */
     (void)pthread_cond_init(&cache->made, NULL);
-    if (ladle_context_add_reclaimer(context, reclaim, cache, error) != LADLE_OK) {
-        ladle_free(context, cache, sizeof *cache, LADLE_MEMORY_METADATA);
-        return NULL;
-    }
+    cache->reclaimer.reclaim = reclaim;
+    cache->reclaimer.user = cache;
+    ladle_context_add_reclaimer(context, &cache->reclaimer);
     ladle_context_retain(context);
     return cache;
 }
@@ -344,7 +364,7 @@ void ladle_cache_release(ladle_cache *cache)
     if (cache == NULL || atomic_fetch_sub_explicit(&cache->references, 1, memory_order_acq_rel) != 1)
         return;
     ladle_context *context = cache->context;
-    ladle_context_remove_reclaimer(context, reclaim, cache);
+    ladle_context_remove_reclaimer(context, &cache->reclaimer);
     clear(cache);
     ladle_free(context, cache->index, (size_t)cache->index_size * sizeof *cache->index, LADLE_MEMORY_METADATA);
     ladle_free(context, cache->heap, (size_t)cache->heap_capacity * sizeof *cache->heap, LADLE_MEMORY_METADATA);
@@ -364,6 +384,7 @@ void ladle_cache_clear(ladle_cache *cache)
 
 void ladle_cache_close(ladle_cache *cache)
 {
+    ladle_context_remove_reclaimer(cache->context, &cache->reclaimer);
     pthread_mutex_lock(&cache->lock);
     cache->closed = true;
     clear(cache);
@@ -491,23 +512,30 @@ ladle_status ladle_cache_put(ladle_cache *cache, const void *key, size_t key_nby
     if (status == LADLE_OK) {
         cache->puts++;
         entry *old = find(cache, hash, key, key_nbytes);
-        if (old != NULL && old->state == MAKING)
+        if (old != NULL && old->state == MAKING) {
             unindex(cache, old); /* its maker keeps it for those who wait; this value is newer */
-        else if (old != NULL)
-            remove_entry(cache, old);
+            old = NULL;
+        }
+        if (old != NULL)
+            drop_form(cache, old);
         kept = make_room(cache, nbytes);
-        if (kept) {
+        if (kept && old != NULL) {
+            set_form(cache, old, lease, form, nbytes, cost_ns); /* a replaced key keeps its place, as in a dict */
+        } else if (kept) {
             insert(cache, fresh);
             settle(cache, fresh, lease, form, nbytes, cost_ns);
+            fresh = NULL;
         } else {
             cache->evictions++;
+            if (old != NULL)
+                discard(cache, old);
         }
     }
     pthread_mutex_unlock(&cache->lock);
-    if (!kept) {
+    if (!kept)
         cache->store->ops->drop(cache->store, form);
+    if (fresh != NULL)
         free_entry(cache, fresh);
-    }
     return status;
 }
 

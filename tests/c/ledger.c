@@ -172,6 +172,7 @@ static void the_budget_refuses_and_pooled_blocks_leave_for_it(void **state)
 /* A reclaimer that holds one block, and says how it was asked. */
 typedef struct holder {
     ladle_context *context;
+    ladle_reclaimer reclaimer;
     void *memory;
     size_t capacity;
     int calls;
@@ -200,7 +201,9 @@ static void a_reclaimer_makes_room(void **state)
     for (int i = 0; i < 2; i++) {
         h[i].memory = ladle_pages_alloc(context, 400 << 10, LADLE_MEMORY_RESTING, &h[i].capacity, &error);
         assert_some(h[i].memory, error);
-        assert_ok(ladle_context_add_reclaimer(context, give_up, &h[i], &error), error);
+        h[i].reclaimer.reclaim = give_up;
+        h[i].reclaimer.user = &h[i];
+        ladle_context_add_reclaimer(context, &h[i].reclaimer);
     }
     size_t capacity;
     size_t block_capacity;
@@ -209,20 +212,21 @@ static void a_reclaimer_makes_room(void **state)
     /* One was enough; the other keeps its own. */
     assert_int_equal(h[0].calls + h[1].calls, 1);
     assert_true(h[0].calls == 1 ? h[0].waited : h[1].waited);
-    ladle_context_remove_reclaimer(context, give_up, &h[0]);
-    ladle_context_remove_reclaimer(context, give_up, &h[1]);
+    ladle_context_remove_reclaimer(context, &h[0].reclaimer);
+    ladle_context_remove_reclaimer(context, &h[1].reclaimer);
+    ladle_context_remove_reclaimer(context, &h[1].reclaimer); /* twice is allowed */
     assert_null(ladle_pages_alloc(context, 500 << 10, LADLE_MEMORY_LEASED, &capacity, &error));
     assert_error(error, LADLE_BUDGET, NULL);
     assert_int_equal(h[0].calls + h[1].calls, 1);
     /* Metadata may be allocated with a cache locked: it must not wait for one. */
     for (int i = 0; i < 2; i++)
         if (h[i].memory != NULL) {
-            assert_ok(ladle_context_add_reclaimer(context, give_up, &h[i], &error), error);
+            ladle_context_add_reclaimer(context, &h[i].reclaimer);
             void *small = ladle_alloc(context, 400 << 10, LADLE_MEMORY_METADATA, &error);
             assert_some(small, error);
             assert_false(h[i].waited);
             ladle_free(context, small, 400 << 10, LADLE_MEMORY_METADATA);
-            ladle_context_remove_reclaimer(context, give_up, &h[i]);
+            ladle_context_remove_reclaimer(context, &h[i].reclaimer);
         }
     ladle_pages_free(context, block, block_capacity, LADLE_MEMORY_LEASED);
     end_context(context);

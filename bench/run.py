@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""The benchmarks of ladle, side by side with the floor and the peers: what `./dev bench` runs.
+
+Each benchmark prints a table of medians and ratios, and adds its figures to
+``bench/out/bench.json``. Nothing else should be running: these are figures of whole processes on
+the machine as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import demo
+import make_nanoaod
+
+HERE = Path(__file__).resolve().parent
+FLOOR = HERE.parent / "build" / "bench" / "floor"
+
+
+def make_data(events: int, codec: str = "zstd") -> Path:
+    """Make (or find) the bench file of that many events and return its path."""
+    path = HERE / "data" / f"nano_{events}_{codec}.root"
+    demo.say(f"data: {path.name}")
+    demo.run(
+        *("make_nanoaod.py", str(path), "--events", str(events)),
+        *("--codec", codec, "--counters", "shared"),
+    )
+    return path
+
+
+def bench_floor(options: argparse.Namespace) -> dict[str, Any]:
+    """All columns, one and two threads, against pread + decompress of the same pages."""
+    figures: dict[str, Any] = {}
+    print(f"{'codec':6} {'MB':>7} {'floor s':>8} {'1 thread':>9} {'2 threads':>9}   (x floor)")
+    for codec in options.codecs:
+        path = make_data(options.events, codec)
+        command = [str(FLOOR), str(path), "--rounds", str(options.rounds), "--json"]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        found = json.loads(output)
+        figures[codec] = found
+        print(
+            f"{codec:6} {found['disk_nbytes'] / 1e6:7.1f} {found['floor_s']:8.3f} "
+            f"{found['one_thread_ratio']:9.2f} {found['two_threads_ratio']:9.2f}"
+        )
+    return figures
+
+
+def bench_open(options: argparse.Namespace) -> dict[str, Any]:
+    """Open a wide tree: milliseconds and bytes kept, with ladle and with uproot."""
+    import ladle._core as core
+    import uproot
+
+    path = make_data(options.events)
+    context = core.Context()
+    milliseconds, kept, columns = [], 0, 0
+    for _ in range(options.rounds):
+        begin = time.perf_counter()
+        table = core.File(context, str(path)).table("Events")
+        milliseconds.append(1e3 * (time.perf_counter() - begin))
+        memory = context.memory()
+        kept = memory["total"] - memory["pool"]
+        columns = table.n_columns
+        del table
+    peer = []
+    for _ in range(options.rounds):
+        begin = time.perf_counter()
+        with uproot.open(path) as file:
+            file["Events"].keys()
+            peer.append(1e3 * (time.perf_counter() - begin))
+    figures = {
+        "columns": columns,
+        "ladle_ms": statistics.median(milliseconds),
+        "ladle_kept_nbytes": kept,
+        "uproot_ms": statistics.median(peer),
+    }
+    print(
+        f"{columns} columns: ladle {figures['ladle_ms']:.2f} ms and {kept / 1e6:.2f} MB kept, "
+        f"uproot {figures['uproot_ms']:.0f} ms"
+    )
+    return figures
+
+
+def bench_micro(options: argparse.Namespace) -> dict[str, Any]:
+    """Run the micro-analysis through coffea + uproot with a dict, and through ladle."""
+    path = make_data(options.micro_events)
+    arguments = argparse.Namespace(repeat=options.rounds, entry_stop=None, cache=None)
+    results = demo.run_readers(path, arguments)
+    equal, differing = demo.compare_histograms(
+        demo.histogram_file("uproot"), demo.histogram_file("ladle")
+    )
+    figures = demo.medians(results)
+    print(f"{options.micro_events} events, {equal} histograms identical, {len(differing)} differ")
+    print(demo.table(figures))
+    if differing:
+        raise demo.DemoError("histograms differ: " + ", ".join(differing[:5]))
+    return dict(figures)
+
+
+BENCHES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "floor": bench_floor,
+    "open": bench_open,
+    "micro": bench_micro,
+}
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return the parsed command line; exit with status 2 when it is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    parser.add_argument("--events", type=int, default=200_000, help="of floor and open")
+    parser.add_argument("--micro-events", type=int, default=1_000_000, help="of micro")
+    parser.add_argument("--rounds", type=int, default=5, help="counted runs; medians are shown")
+    parser.add_argument(
+        "--codecs", nargs="+", default=["zstd"], choices=sorted(make_nanoaod.CODECS)
+    )
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in BENCHES]
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(unknown)} (there are {', '.join(BENCHES)})")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmarks that were named, or all. Return the exit status."""
+    options = parse_arguments(arguments)
+    output = HERE / "out" / "bench.json"
+    output.parent.mkdir(exist_ok=True)
+    figures = json.loads(output.read_text()) if output.exists() else {}
+    try:
+        for name in options.names or list(BENCHES):
+            print(f"\n== {name}: {(BENCHES[name].__doc__ or '').splitlines()[0]}", flush=True)
+            figures[name] = BENCHES[name](options)
+            figures["machine"] = demo.describe_machine()
+            output.write_text(json.dumps(figures, indent=1) + "\n")
+    except (demo.DemoError, subprocess.CalledProcessError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.exit(main())

@@ -1,0 +1,5 @@
+# bench/floor.c: the physical floor beside ladle. It calls the codec libraries itself.
+add_executable(ladle_floor "${PROJECT_SOURCE_DIR}/bench/floor.c")
+ladle_compile_settings(ladle_floor)
+set_target_properties(ladle_floor PROPERTIES OUTPUT_NAME floor RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+target_link_libraries(ladle_floor PRIVATE ladle_static PkgConfig::LADLE_DEPS Threads::Threads)

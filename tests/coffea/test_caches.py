@@ -1,0 +1,156 @@
+"""What stays where: each buffer once, nothing read twice while it is kept, budgets kept."""
+
+import collections
+import gc
+import threading
+
+import awkward as ak
+import numpy as np
+import pytest
+from coffea.nanoevents import BaseSchema
+
+import ladle
+from ladle.coffea import NanoEventsFactory
+from tests.coffea.compare import assert_same_array, both
+
+
+class Recorder(dict):
+    """A cache that is nothing but what coffea asks of one, and counts."""
+
+    def __init__(self):
+        super().__init__()
+        self.sets = collections.Counter()
+
+    def __setitem__(self, key, value):
+        self.sets[key] += 1
+        super().__setitem__(key, value)
+
+
+def analysis(events):
+    events.GenPart.distinctChildren.pdgId.to_list()
+    events.Electron.matched_gen.pt.to_list()
+    events.Jet.matched_electrons.pt.to_list()
+    return events.Jet.pt * 2 + events.Jet.pt
+
+
+def test_a_mapping_holds_coffeas_keys_and_arrays(sample):
+    want, got = both({sample("nano_dy.root"): "Events"}, buffer_cache=Recorder)
+    for factory in (want, got):
+        analysis(factory.events())
+    expected, cache = want.buffer_cache, got.buffer_cache
+    assert set(cache) >= set(expected)
+    for key, value in expected.items():
+        assert cache[key].dtype == value.dtype
+        assert np.array_equal(cache[key], value)
+    assert set(cache.sets.values()) == {1}
+
+
+def test_a_foreign_value_is_believed(sample):
+    cache = {}
+    factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    events = factory.events()
+    events.MET.pt.to_list()
+    (key,) = (key for key in cache if "MET_pt" in key)
+    cache[key] = np.arange(40, dtype=np.float32)
+    assert events.MET.pt.to_list() == list(range(40))
+
+
+def test_ladles_cache_holds_each_buffer_once(sample):
+    cache = ladle.BufferCache()
+    factory = NanoEventsFactory.from_root(
+        {sample("nano_dy.root"): "Events"}, buffer_cache=cache, schemaclass=BaseSchema
+    )
+    events = factory.events()
+    for name in events.fields:
+        if name.startswith("Jet_"):
+            events[name].to_list()
+    columns = [name for name in events.fields if name.startswith("Jet_")]
+    assert len(columns) > 20
+    assert len(cache) == len(columns) + 1  # one for the offsets that they share
+    expected = sum(events[name].layout.content.data.nbytes for name in columns)
+    assert sum(cache[key].nbytes for key in cache) == expected + 8 * 41
+
+
+def test_nothing_is_read_twice_while_it_is_kept(sample):
+    cache = ladle.BufferCache()
+    factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    first = analysis(factory.events())
+    before = cache.stats()
+    again = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    second = analysis(again.events())
+    after = cache.stats()
+    assert after["puts"] == before["puts"]
+    assert after["entries"] == before["entries"] > 10
+    assert ak.all(first == second)
+
+
+def test_a_budget_is_kept_and_the_answers_are_the_same(sample):
+    path = sample("nanoAOD_2015_CMS_Open_Data_ttbar.root")
+    cache = ladle.BufferCache(30_000)
+    want, got = both({path: "Events"}, buffer_cache=cache)
+    for name in ("Jet", "Muon", "GenPart", "Electron"):
+        assert_same_array(got.events()[name], want.events()[name])
+        gc.collect()
+        stats = cache.stats()
+        assert stats["nbytes"] - stats["pinned_nbytes"] <= 30_000
+    assert cache.stats()["evictions"] > 0
+
+
+def test_what_is_larger_than_the_budget_is_lent_all_the_same(sample):
+    path = sample("nanoAOD_2015_CMS_Open_Data_ttbar.root")
+    want, got = both({path: "Events"}, buffer_cache=ladle.BufferCache(64))
+    analysis(got.events())
+    assert_same_array(got.events().GenPart.children.pdgId, want.events().GenPart.children.pdgId)
+
+
+def test_what_nobody_holds_is_unpinned(sample):
+    cache = ladle.BufferCache()
+    factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    events = factory.events()
+    total = ak.sum(events.Jet.pt)
+    assert total > 0
+    gc.collect()
+    pinned = cache.stats()["pinned_nbytes"]
+    # the offsets live on the events, the data is lent for as long as it is used
+    assert 0 < pinned < cache.stats()["nbytes"]
+    del events, factory
+    gc.collect()
+    assert cache.stats()["pinned_nbytes"] == 0
+
+
+def test_without_a_cache_arrays_share_what_is_alive(sample):
+    factory = NanoEventsFactory.from_root(
+        {sample("nano_dy.root"): "Events"}, schemaclass=BaseSchema
+    )
+    events = factory.events()
+    offsets = [
+        ak.materialize(events[name]).layout.offsets.data for name in ("Jet_pt", "Jet_eta", "Jet_phi")
+    ]
+    assert all(np.shares_memory(offsets[0], other) for other in offsets[1:])
+
+
+@pytest.mark.parametrize("cache", [None, dict, ladle.BufferCache], ids=["none", "dict", "ladle"])
+def test_threads(sample, cache):
+    path = sample("nano_tt_v12.root")
+    want, got = both({path: "Events"}, buffer_cache=cache)
+    expected = [want.events()[name] for name in ("Jet", "Muon", "Electron", "GenPart")]
+    events = got.events()
+    failures = []
+
+    def work():
+        try:
+            for collection, array in zip(("Jet", "Muon", "Electron", "GenPart"), expected):
+                for field in array.fields[:15]:
+                    if not ak.array_equal(events[collection][field], array[field]):
+                        failures.append((collection, field))
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    for array in expected:
+        ak.materialize(array)
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
