@@ -17,10 +17,9 @@ struct ladle_context {
     ladle_fault fault;
     ladle_heap heap;
     atomic_llong held[LADLE_MEMORY_KIND_COUNT]; /* POOL is asked of the heap instead */
-    atomic_llong in_use;                        /* sum of held */
-    atomic_llong peak;
     atomic_llong budget;
     pthread_mutex_t reclaim_lock;
+    pthread_cond_t reclaim_ended;
     ladle_reclaimer *reclaimers;
 };
 
@@ -44,6 +43,7 @@ ladle_context *ladle_context_create(const ladle_limits *limits, ladle_error *err
         ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "no memory for the lock of a context");
         return NULL;
     }
+    (void)pthread_cond_init(&context->reclaim_ended, NULL); /* cannot fail on the platforms served */
     if (pthread_mutex_init(&context->reclaim_lock, NULL) != 0) {
         ladle_heap_destroy(&context->heap);
         free(context);
@@ -62,6 +62,7 @@ void ladle_context_release(ladle_context *context)
 {
     if (context == NULL || atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1)
         return;
+    (void)pthread_cond_destroy(&context->reclaim_ended);
     (void)pthread_mutex_destroy(&context->reclaim_lock);
     ladle_heap_destroy(&context->heap);
     free(context);
@@ -99,13 +100,6 @@ const char *ladle_memory_kind_name(ladle_memory_kind kind)
     return (size_t)kind < LADLE_MEMORY_KIND_COUNT ? names[kind] : "unknown";
 }
 
-static void raise_peak(ladle_context *context, int64_t now)
-{
-    long long peak = atomic_load_explicit(&context->peak, memory_order_relaxed);
-    while (now > peak && !atomic_compare_exchange_weak(&context->peak, &peak, now))
-        ;
-}
-
 void ladle_context_memory(ladle_context *context, ladle_memory_info *info)
 {
     ladle_memory_info full = {.struct_size = sizeof full};
@@ -114,8 +108,7 @@ void ladle_context_memory(ladle_context *context, ladle_memory_info *info)
     full.held[LADLE_MEMORY_POOL] = ladle_heap_free_nbytes(&context->heap);
     for (int i = 0; i < LADLE_MEMORY_KIND_COUNT; i++)
         full.total += full.held[i];
-    raise_peak(context, full.total);
-    full.peak = atomic_load(&context->peak);
+    full.peak = ladle_heap_peak_nbytes(&context->heap);
     full.budget = atomic_load(&context->budget);
     full.overdraft = full.budget > 0 ? ladle_max(0, full.total - full.budget) : 0;
     size_t size = info->struct_size < sizeof full ? info->struct_size : sizeof full;
@@ -128,9 +121,7 @@ void ladle_context_memory(ladle_context *context, ladle_memory_info *info)
 void ladle_ledger_charge(ladle_context *context, ladle_memory_kind kind, int64_t nbytes)
 {
     atomic_fetch_add_explicit(&context->held[kind], nbytes, memory_order_relaxed);
-    int64_t now = atomic_fetch_add_explicit(&context->in_use, nbytes, memory_order_relaxed) + nbytes;
-    if (nbytes > 0)
-        raise_peak(context, now);
+    ladle_heap_charge(&context->heap, nbytes);
 }
 
 void ladle_ledger_move(ladle_context *context, ladle_memory_kind from, ladle_memory_kind to, int64_t nbytes)
@@ -149,57 +140,52 @@ void ladle_context_add_reclaimer(ladle_context *context, ladle_reclaimer *reclai
     if (reclaimer->next != NULL)
         reclaimer->next->previous = reclaimer;
     context->reclaimers = reclaimer;
-    reclaimer->registered = true;
+    reclaimer->registered = reclaimer->linked = true;
     pthread_mutex_unlock(&context->reclaim_lock);
 }
 
 void ladle_context_remove_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer)
 {
     pthread_mutex_lock(&context->reclaim_lock);
-    if (reclaimer->registered) {
+    reclaimer->registered = false;
+    while (reclaimer->calls > 0)
+        pthread_cond_wait(&context->reclaim_ended, &context->reclaim_lock);
+    if (reclaimer->linked) {
         if (reclaimer->previous != NULL)
             reclaimer->previous->next = reclaimer->next;
         else
             context->reclaimers = reclaimer->next;
         if (reclaimer->next != NULL)
             reclaimer->next->previous = reclaimer->previous;
-        reclaimer->registered = false;
+        reclaimer->linked = false;
     }
     pthread_mutex_unlock(&context->reclaim_lock);
 }
 
-/* Counts `nbytes` in advance if they fit under the budget; else *excess is what is missing. One step, so that
- * threads that ask at once cannot exceed it together. */
-static bool reserve(ladle_context *context, int64_t nbytes, int64_t *excess)
+/* Asks the reclaimers until the request is served. The list's lock is not held while one works: it may wait for its
+ * own lock, whose holder may be here as well. */
+static void *get_by_reclaiming(ladle_context *context, ladle_heap_request *request, bool may_wait)
 {
-    long long in_use = atomic_load(&context->in_use);
-    do {
-        int64_t budget = atomic_load_explicit(&context->budget, memory_order_relaxed);
-        *excess = budget == 0 ? 0 : in_use + ladle_heap_free_nbytes(&context->heap) + nbytes - budget;
-        if (*excess > 0)
-            return false;
-    } while (!atomic_compare_exchange_weak(&context->in_use, &in_use, in_use + nbytes));
-    return true;
-}
-
-/* Makes room for `nbytes` more under the budget, and reserves them. */
-static bool make_room(ladle_context *context, int64_t nbytes, ladle_memory_kind kind)
-{
-    int64_t excess = 0;
-    if (reserve(context, nbytes, &excess))
-        return true;
-    (void)ladle_heap_trim(&context->heap);
-    if (reserve(context, nbytes, &excess))
-        return true;
-    bool done = false;
+    void *memory = NULL;
     pthread_mutex_lock(&context->reclaim_lock);
-    for (ladle_reclaimer *r = context->reclaimers; r != NULL && !done; r = r->next) {
-        (void)r->reclaim(r->user, excess, kind != LADLE_MEMORY_METADATA);
-        (void)ladle_heap_trim(&context->heap);
-        done = reserve(context, nbytes, &excess);
+    for (ladle_reclaimer *r = context->reclaimers; r != NULL && memory == NULL; r = r->next) {
+        if (!r->registered)
+            continue;
+        r->calls++;
+        pthread_mutex_unlock(&context->reclaim_lock);
+        int64_t freed;
+        do {
+            /* What it frees may lie in slabs with other objects, and then makes no room yet: ask on. */
+            freed = r->reclaim(r->user, request->excess, may_wait);
+            (void)ladle_heap_trim(&context->heap);
+            memory = ladle_heap_get(&context->heap, request);
+        } while (memory == NULL && request->excess > 0 && freed > 0);
+        pthread_mutex_lock(&context->reclaim_lock);
+        if (--r->calls == 0)
+            pthread_cond_broadcast(&context->reclaim_ended);
     }
     pthread_mutex_unlock(&context->reclaim_lock);
-    return done;
+    return memory;
 }
 
 /* --- allocation ------------------------------------------------------------------------------ */
@@ -208,29 +194,36 @@ static bool make_room(ladle_context *context, int64_t nbytes, ladle_memory_kind 
 static void *get(ladle_context *context, size_t size, ladle_memory_kind kind, bool exact, size_t *capacity,
                  bool *zeroed, ladle_error *error)
 {
-    *capacity = ladle_heap_capacity(size);
-    if (*capacity < size || *capacity > INT64_MAX / 2 || ladle_fault_strikes(&context->fault, LADLE_FAULT_ALLOC)) {
+    ladle_heap_request request = {.size = size, .exact = exact, .ceiling = atomic_load(&context->budget)};
+    size_t least = ladle_heap_capacity(size);
+    if (least < size || ladle_fault_strikes(&context->fault, LADLE_FAULT_ALLOC)) {
         ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "no memory for %zu bytes of %s", size,
                    ladle_memory_kind_name(kind));
         return NULL;
     }
-    int64_t reserved = (int64_t)*capacity;
-    if (!make_room(context, reserved, kind)) {
+    void *memory = ladle_heap_get(&context->heap, &request);
+    if (memory == NULL && request.excess > 0) {
+        (void)ladle_heap_trim(&context->heap);
+        memory = ladle_heap_get(&context->heap, &request);
+    }
+    /* What exceeds the budget by itself needs nobody to leave. */
+    if (memory == NULL && request.excess > 0 && (int64_t)least <= request.ceiling)
+        memory = get_by_reclaiming(context, &request, kind != LADLE_MEMORY_METADATA);
+    if (memory == NULL && request.excess > 0) {
         ladle_fail(error, LADLE_BUDGET, LADLE_NO_OFFSET,
-                   "%zu bytes of %s would exceed the budget of %lld bytes (%lld are held, and none of them can leave)",
-                   size, ladle_memory_kind_name(kind), atomic_load(&context->budget), atomic_load(&context->in_use));
+                   "%zu bytes of %s would exceed the budget of %" PRId64 " bytes by %" PRId64
+                   ", and nothing of what is held can leave",
+                   size, ladle_memory_kind_name(kind), request.ceiling, request.excess);
         return NULL;
     }
-    void *memory = ladle_heap_get(&context->heap, size, exact, capacity, zeroed);
     if (memory == NULL) {
-        atomic_fetch_sub(&context->in_use, reserved);
         ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "the system gave no memory for %zu bytes of %s", size,
                    ladle_memory_kind_name(kind));
         return NULL;
     }
-    /* A block from the pool may be larger than what was reserved: the pool's share has shrunk by as much. */
-    atomic_fetch_add_explicit(&context->held[kind], (int64_t)*capacity, memory_order_relaxed);
-    raise_peak(context, atomic_fetch_add(&context->in_use, (int64_t)*capacity - reserved) + (int64_t)*capacity - reserved);
+    atomic_fetch_add_explicit(&context->held[kind], (int64_t)request.capacity, memory_order_relaxed);
+    *capacity = request.capacity;
+    *zeroed = request.zeroed;
     return memory;
 }
 
@@ -272,6 +265,7 @@ void ladle_pages_free(ladle_context *context, void *memory, size_t capacity, lad
 {
     if (memory == NULL)
         return;
+    /* In this order, so that no one sees more than there is. */
+    atomic_fetch_sub_explicit(&context->held[kind], (int64_t)capacity, memory_order_relaxed);
     ladle_heap_put(&context->heap, memory, capacity);
-    ladle_ledger_charge(context, kind, -(int64_t)capacity);
 }

@@ -47,8 +47,10 @@ typedef int64_t (*ladle_reclaim)(void *user, int64_t need, bool may_wait);
 typedef struct ladle_reclaimer {
     ladle_reclaim reclaim;
     void *user;
-    struct ladle_reclaimer *next, *previous;
-    bool registered;
+    struct ladle_reclaimer *next, *previous; /* the context's list, under its lock, like what follows */
+    int calls;                               /* under way: it stays in the list until there are none */
+    bool registered;                         /* no new call where not */
+    bool linked;
 } ladle_reclaimer;
 
 void ladle_context_add_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer);

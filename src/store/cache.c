@@ -84,12 +84,27 @@ static entry *find(const ladle_cache *cache, uint64_t hash, const void *key, siz
     return cache->index_size == 0 ? NULL : cache->index[find_slot(cache, hash, key, key_nbytes)];
 }
 
+static int64_t evict_to(ladle_cache *cache, int64_t target);
+
+/* Metadata, with the lock held: the budget cannot ask this cache for room then, so it gives it by itself. */
+static void *alloc_locked(ladle_cache *cache, size_t nbytes, ladle_error *error)
+{
+    void *memory = ladle_alloc(cache->context, nbytes, LADLE_MEMORY_METADATA, error);
+    while (memory == NULL && error->status == LADLE_BUDGET) {
+        int64_t spare = cache->nbytes > (int64_t)nbytes ? cache->nbytes - (int64_t)nbytes : 0;
+        if (evict_to(cache, spare) == 0)
+            break;
+        memory = ladle_alloc(cache->context, nbytes, LADLE_MEMORY_METADATA, error);
+    }
+    return memory;
+}
+
 static ladle_status grow_index(ladle_cache *cache, ladle_error *error)
 {
     if (cache->index_used * 2 < cache->index_size)
         return LADLE_OK;
     int64_t size = cache->index_size == 0 ? 64 : cache->index_size * 2;
-    entry **index = ladle_alloc_array(cache->context, size, sizeof *index, LADLE_MEMORY_METADATA, error);
+    entry **index = alloc_locked(cache, (size_t)size * sizeof *index, error);
     if (index == NULL)
         return (ladle_status)error->status;
     for (int64_t i = 0; i < cache->index_size; i++) {
@@ -162,7 +177,7 @@ static ladle_status grow_heap(ladle_cache *cache, ladle_error *error)
     if (cache->heap_count < cache->heap_capacity)
         return LADLE_OK;
     int64_t capacity = cache->heap_capacity == 0 ? 64 : cache->heap_capacity * 2;
-    entry **heap = ladle_alloc_array(cache->context, capacity, sizeof *heap, LADLE_MEMORY_METADATA, error);
+    entry **heap = alloc_locked(cache, (size_t)capacity * sizeof *heap, error);
     if (heap == NULL)
         return (ladle_status)error->status;
     if (cache->heap_count > 0)
@@ -200,9 +215,13 @@ static void renew(ladle_cache *cache, entry *e)
 
 /* --- entries --------------------------------------------------------------------------------- */
 
-static entry *create_entry(ladle_cache *cache, uint64_t hash, const void *key, size_t key_nbytes, ladle_error *error)
+/* With the lock held or without. */
+static entry *create_entry(ladle_cache *cache, bool locked, uint64_t hash, const void *key, size_t key_nbytes,
+                           ladle_error *error)
 {
-    entry *e = ladle_alloc(cache->context, sizeof *e + key_nbytes, LADLE_MEMORY_METADATA, error);
+    size_t nbytes = sizeof(entry) + key_nbytes;
+    entry *e = locked ? alloc_locked(cache, nbytes, error)
+                      : ladle_alloc(cache->context, nbytes, LADLE_MEMORY_METADATA, error);
     if (e == NULL)
         return NULL;
     e->hash = hash;
@@ -492,7 +511,7 @@ ladle_status ladle_cache_put(ladle_cache *cache, const void *key, size_t key_nby
     if (status != LADLE_OK)
         return status;
     uint64_t hash = ladle_xxh3_64(key, key_nbytes);
-    entry *fresh = create_entry(cache, hash, key, key_nbytes, error);
+    entry *fresh = create_entry(cache, false, hash, key, key_nbytes, error);
     if (fresh == NULL)
         return (ladle_status)error->status;
     void *form = NULL;
@@ -632,7 +651,7 @@ ladle_status ladle_cache_fetch(ladle_cache *cache, const void *key, size_t key_n
         }
         cache->misses++;
         status = grow_index(cache, error);
-        e = status == LADLE_OK ? create_entry(cache, hash, key, key_nbytes, error) : NULL;
+        e = status == LADLE_OK ? create_entry(cache, true, hash, key, key_nbytes, error) : NULL;
         if (e == NULL) {
             status = (ladle_status)error->status;
             break;

@@ -101,7 +101,7 @@ static void a_cache_of_any_budget_changes_nothing(void **state)
         ladle_cache_stats stats = {.struct_size = sizeof stats};
         ladle_cache_stats_get(cache, &stats);
         assert_true(stats.misses > 0);
-        assert_int_equal(stats.hits > 0, budgets[b] != 1);
+        assert_true(budgets[b] == 1 || stats.hits > 0);
         ladle_cache_release(cache);
     }
     ladle_reader_release(reader);

@@ -273,6 +273,9 @@ static void threads_together_stay_within_the_budget(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_true(atomic_load(&worst) > 0);
     assert_true(atomic_load(&worst) <= budget);
+    ladle_memory_info info = {.struct_size = sizeof info};
+    ladle_context_memory(context, &info);
+    assert_true(info.peak <= budget);
     end_context(context);
 }
 
