@@ -3,10 +3,10 @@
  * Invariants, under cache->lock:
  *   1. An entry in the index is MADE (form set) or MAKING (one thread makes it, others may wait for it).
  *   2. Each MADE entry is in the heap and in the insertion list; cache->nbytes is the sum of their nbytes.
- *   3. An entry outside the index lives only while somebody waits for it (waiters > 0).
+ *   3. An entry outside the index lives only while somebody waits for it (waiters > 0): the last one frees it.
  * Policy (GreedyDual-Size): an entry's priority is the clock plus its cost per byte; each hit renews it; the entry
- * of lowest priority leaves and sets the clock. So cheap and old entries go first. The heap is lazy: a hit
- * only raises entry->priority, and the heap catches up when the entry comes to its top.
+ * of lowest priority leaves and sets the clock; of equals the one not used for longest. The heap is lazy: a hit
+ * only raises entry->priority and entry->used, and the heap catches up when the entry comes to its top.
  */
 #include "base/error.h"
 #include "base/hash.h"
@@ -19,7 +19,8 @@
 /* Cost of an entry whose maker did not tell: about that of zstd, in ns per byte. */
 static const double unknown_cost_per_byte = 1.0;
 
-typedef enum entry_state { MAKING, MADE, FAILED } entry_state;
+/* GONE: made, and no longer here; who waited for it looks again. */
+typedef enum entry_state { MAKING, MADE, FAILED, GONE } entry_state;
 
 typedef struct entry {
     struct entry *older, *newer; /* insertion order */
@@ -29,6 +30,8 @@ typedef struct entry {
     int64_t count, nbytes, hits, cost_ns;
     double priority;
     double heap_priority; /* what the heap is ordered by: <= priority */
+    int64_t used;         /* the cache's tick when it was last used */
+    int64_t heap_used;    /* what the heap is ordered by where priorities are equal: <= used */
     int64_t heap_index;
     uint64_t hash;
     entry_state state;
@@ -54,6 +57,7 @@ struct ladle_cache {
     entry *oldest, *newest;
     int64_t nbytes, peak_nbytes, budget;
     double clock;
+    int64_t tick; /* counts uses */
     int64_t hits, misses, puts, evictions, deletes, fetch_ns;
     bool closed;
 };
@@ -147,15 +151,22 @@ static void heap_set(ladle_cache *cache, int64_t i, entry *e)
     e->heap_index = i;
 }
 
+/* Does `a` leave before `b`, as far as the heap knows? */
+static bool leaves_before(const entry *a, const entry *b)
+{
+    return a->heap_priority < b->heap_priority ||
+           (a->heap_priority <= b->heap_priority && a->heap_used < b->heap_used);
+}
+
 static void sift_down(ladle_cache *cache, int64_t i, entry *e)
 {
     for (;;) {
         int64_t child = 2 * i + 1;
         if (child >= cache->heap_count)
             break;
-        if (child + 1 < cache->heap_count && cache->heap[child + 1]->heap_priority < cache->heap[child]->heap_priority)
+        if (child + 1 < cache->heap_count && leaves_before(cache->heap[child + 1], cache->heap[child]))
             child++;
-        if (cache->heap[child]->heap_priority >= e->heap_priority)
+        if (!leaves_before(cache->heap[child], e))
             break;
         heap_set(cache, i, cache->heap[child]);
         i = child;
@@ -165,7 +176,7 @@ static void sift_down(ladle_cache *cache, int64_t i, entry *e)
 
 static void sift_up(ladle_cache *cache, int64_t i, entry *e)
 {
-    while (i > 0 && cache->heap[(i - 1) / 2]->heap_priority > e->heap_priority) {
+    while (i > 0 && leaves_before(e, cache->heap[(i - 1) / 2])) {
         heap_set(cache, i, cache->heap[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
@@ -191,6 +202,7 @@ static ladle_status grow_heap(ladle_cache *cache, ladle_error *error)
 static void heap_insert(ladle_cache *cache, entry *e)
 {
     e->heap_priority = e->priority;
+    e->heap_used = e->used;
     cache->heap_count++;
     sift_up(cache, cache->heap_count - 1, e);
 }
@@ -201,7 +213,7 @@ static void heap_remove(ladle_cache *cache, entry *e)
     entry *last = cache->heap[--cache->heap_count];
     if (last == e)
         return;
-    if (last->heap_priority < e->heap_priority)
+    if (leaves_before(last, e))
         sift_up(cache, i, last);
     else
         sift_down(cache, i, last);
@@ -211,6 +223,7 @@ static void renew(ladle_cache *cache, entry *e)
 {
     double per_byte = e->cost_ns == 0 ? unknown_cost_per_byte : (double)e->cost_ns / (double)(e->nbytes + 1);
     e->priority = cache->clock + per_byte;
+    e->used = ++cache->tick;
 }
 
 /* --- entries --------------------------------------------------------------------------------- */
@@ -233,6 +246,13 @@ static entry *create_entry(ladle_cache *cache, bool locked, uint64_t hash, const
 static void free_entry(ladle_cache *cache, entry *e)
 {
     ladle_free(cache->context, e, sizeof *e + e->key_nbytes, LADLE_MEMORY_METADATA);
+}
+
+/* Some may wait for it and not have looked yet: then the last of them frees it. */
+static void free_unless_awaited(ladle_cache *cache, entry *e)
+{
+    if (e->waiters == 0)
+        free_entry(cache, e);
 }
 
 static void insert(ladle_cache *cache, entry *e)
@@ -293,7 +313,8 @@ static void discard(ladle_cache *cache, entry *e)
     else
         cache->newest = e->older;
     unindex(cache, e);
-    free_entry(cache, e);
+    e->state = GONE;
+    free_unless_awaited(cache, e);
 }
 
 /* Takes a MADE entry out and frees it. */
@@ -310,9 +331,10 @@ static int64_t evict_to(ladle_cache *cache, int64_t target)
     entry *pinned = NULL; /* put aside, linked through `aside` */
     while (cache->nbytes > target && cache->heap_count > 0) {
         entry *e = cache->heap[0];
-        if (e->heap_priority < e->priority) {
+        if (e->heap_priority < e->priority || e->heap_used < e->used) {
             /* Used since the heap last looked. */
             e->heap_priority = e->priority;
+            e->heap_used = e->used;
             sift_down(cache, 0, e);
         } else if (cache->store->ops->pinned(cache->store, e->form)) {
             heap_remove(cache, e);
@@ -576,14 +598,13 @@ static void finish(ladle_cache *cache, entry *e, const ladle_lease *lease, void 
     }
     if (e->indexed)
         unindex(cache, e);
-    e->state = FAILED;
-    if (e->waiters == 0)
-        free_entry(cache, e);
-    else
-        pthread_cond_broadcast(&cache->made);
+    e->state = e->error.status == LADLE_OK ? GONE : FAILED;
+    pthread_cond_broadcast(&cache->made);
+    free_unless_awaited(cache, e);
 }
 
-/* Waits until `e` is no longer MAKING. LADLE_CANCELLED asks the caller to look again. */
+/* Waits until `e` is no longer MAKING. LADLE_CANCELLED asks the caller to look again: it was made, but did not fit or
+ * did not stay. */
 static ladle_status wait_for(ladle_cache *cache, entry *e, ladle_lease **lease, ladle_error *error)
 {
     e->waiters++;
@@ -592,13 +613,12 @@ static ladle_status wait_for(ladle_cache *cache, entry *e, ladle_lease **lease, 
     e->waiters--;
     if (e->state == MADE)
         return lend(cache, e, lease, error);
-    ladle_status status = (ladle_status)e->error.status;
-    if (status != LADLE_OK)
+    bool failed = e->state == FAILED;
+    ladle_status status = failed ? (ladle_status)e->error.status : LADLE_CANCELLED;
+    if (failed)
         ladle_error_copy(error, &e->error);
-    if (e->waiters == 0)
-        free_entry(cache, e);
-    /* It was made, but did not fit: make it once more. */
-    return status == LADLE_OK ? LADLE_CANCELLED : status;
+    free_unless_awaited(cache, e);
+    return status;
 }
 
 /* Makes the buffer of `e` without the lock, then ends the making. */
