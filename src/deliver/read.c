@@ -239,7 +239,13 @@ static int64_t need_lengths(many *m, const ladle_request *request, ladle_error *
     l->stop = stop;
     l->target = -1;
     ladle_request counts = {request->table, counter, 0, start, stop};
-    (void)check(&counts, &l->error);
+    if (check(&counts, &l->error) == LADLE_INVALID) {
+        /* The request was right: it is the file whose counter is too short. */
+        ladle_fail(&l->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                   "its counter %s has %" PRId64 " entries, %" PRId64 " to %" PRId64 " are needed",
+                   request->table->columns[counter].name, request->table->columns[counter].n_entries, start, stop);
+        ladle_table_blame(request->table, request->column, &l->error);
+    }
     return m->lengths.count - 1;
 }
 

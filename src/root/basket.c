@@ -51,7 +51,9 @@ static void tree_page(const ladle_table *table, int32_t column, int64_t page, la
 {
     const ladle_tree_pages *pages = layout_of(table, column)->pages;
     info->first_entry = pages->first_entry[page];
-    info->n_entries = pages->first_entry[page + 1] - pages->first_entry[page];
+    /* A column that is refused for its page table has one all the same: its entries may be anything. */
+    int64_t first = pages->first_entry[page], last = pages->first_entry[page + 1];
+    info->n_entries = first >= 0 && last > first ? last - first : 0;
     info->offset = pages->seek[page];
     info->nbytes = pages->nbytes[page];
 }
