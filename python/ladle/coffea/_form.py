@@ -65,6 +65,11 @@ def not_native(column: _core.Column) -> str | None:
         return column.reason
     if column.type_name not in _LEAF_CLASSES:
         return f"coffea describes {column.type_name} by its C++ type, which uproot knows"
+    leaf = column.title.partition("[")[0]
+    if leaf and column.name.endswith(f".{leaf}"):
+        # A branch of several leaves is one record for coffea. A branch of one leaf that merely looks
+        # like it is described by uproot just as well.
+        return "one of several leaves of a branch, which make a record"
     if VAR in column.dims[1:]:
         return "lists within lists are described by their C++ type, which uproot knows"
     return None
@@ -243,7 +248,7 @@ class BaseForm:
                 self._add_native(name, found, type_name(self._source.columns[found]))
             elif name in described:
                 self._contents[name] = described[name]
-                self.foreign[name] = reasons.get(name, "a part of an object, which uproot takes apart")
+                self.foreign[name] = reasons.get(name, "a structure that uproot takes apart")
             else:
                 self.skipped[name] = "neither ladle nor uproot reads it as an array"
         return self._typenames(tree)
