@@ -91,6 +91,10 @@ class Delivery:
             missed()
         return make()
 
+    def constant(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
+        """Deliver what coffea knows as `key` and `make` works out of one number."""
+        return self.derived(key, make, missed)
+
     def operand(self, request: Request) -> Array:
         """Deliver a native buffer to work on."""
         return self._native(request)
@@ -161,6 +165,16 @@ class CachedDelivery(Delivery):
             if lease is None:  # evicted by another thread
                 return values
         return lease.array()
+
+    def constant(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
+        """Deliver what coffea knows as `key` and `make` works out of one number.
+
+        It takes as much memory as any column, and as long to make as to copy: it is not kept.
+        """
+        if missed is not None and key not in self._logged:
+            self._logged.add(key)
+            missed()
+        return make()
 
     def operand(self, request: Request) -> Array:
         """Deliver a native buffer to work on."""
