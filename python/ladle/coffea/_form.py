@@ -1,9 +1,9 @@
 """The base form: what coffea's schemas start from, made from ladle's description of a table.
 
-A base form is a plain dictionary in awkward's form JSON, one content for each column, in which every
-form key is a postfix program such as ``Jet_pt,!load,!content`` (quoted). Coffea makes it from
-uproot's interpretations; here it is written down from dtype and dimensions, and is equal to coffea's
-for the same columns. Columns that ladle does not read are described by uproot.
+A base form is a plain dictionary in awkward's form JSON, one content for each column, in which
+every form key is a postfix program such as ``Jet_pt,!load,!content`` (quoted). Coffea makes it from
+uproot's interpretations; here it is written down from dtype and dimensions, and is equal to
+coffea's for the same columns. Columns that ladle does not read are described by uproot.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def not_native(column: _core.Column) -> str | None:
         return f"coffea describes {column.type_name} by its C++ type, which uproot knows"
     leaf = column.title.partition("[")[0]
     if leaf and column.name.endswith(f".{leaf}"):
-        # A branch of several leaves is one record for coffea. A branch of one leaf that merely looks
-        # like it is described by uproot just as well.
+        # A branch of several leaves is one record for coffea. A branch of one leaf that merely
+        # looks like it is described by uproot just as well.
         return "one of several leaves of a branch, which make a record"
     if VAR in column.dims[1:]:
         return "lists within lists are described by their C++ type, which uproot knows"
@@ -76,7 +76,7 @@ def not_native(column: _core.Column) -> str | None:
 
 
 def type_name(column: _core.Column) -> str:
-    """Name a native column's type as uproot does: ``float``, ``int32_t[3]``, ``float[][3]``, ``char*``.
+    """Name a native column's type as uproot does: ``float``, ``int32_t[3]``, ``float[]``.
 
     Parameters
     ----------

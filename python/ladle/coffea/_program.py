@@ -1,9 +1,9 @@
 """The postfix programs that coffea's form keys are, worked out on native buffers.
 
-A key ``uuid/path/start-stop/attribute/program`` asks for one buffer. Most programs name a buffer that
-ladle delivers as it is: ``Jet_pt,!load,!content``, or ``nJet,!load,!counts2offsets``, which are the
-offsets of every jagged column that nJet counts. The others work on such buffers; what has no native
-form here is done by the function of the same name in ``coffea.nanoevents.transforms``.
+A key ``uuid/path/start-stop/attribute/program`` asks for one buffer. Most programs name a buffer
+that ladle delivers as it is: ``Jet_pt,!load,!content``, or ``nJet,!load,!counts2offsets``, which
+are the offsets of every jagged column that nJet counts. The others work on such buffers; what has
+no native form here is done by the function of the same name in ``coffea.nanoevents.transforms``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def loaded_names(nodes: list[str]) -> list[str]:
     ]
 
 
-def plain_request(nodes: list[str], column_of: Callable[[str], _core.Column | None]) -> tuple[str, int] | None:
+def plain_request(
+    nodes: list[str], column_of: Callable[[str], _core.Column | None]
+) -> tuple[str, int] | None:
     """Recognize a program whose result is a native buffer as it is.
 
     Parameters
