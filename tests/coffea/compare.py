@@ -1,21 +1,38 @@
 """Both factories side by side, and how their events are compared."""
 
+import functools
+
 import awkward as ak
 import coffea.nanoevents
 import numpy as np
+import uproot
 
 import ladle.coffea
 
 
+@functools.cache
+def open_with_uproot(path):
+    """One open file for all tests: interpreting a thousand branches anew each time takes long."""
+    return uproot.open(path)
+
+
 def both(file, **arguments):
-    """The same call to coffea's factory and to ladle's. Callable values are called for each."""
+    """The same call to coffea's factory and to ladle's.
+
+    A class or function as ``buffer_cache`` or ``access_log`` is called for each of the two.
+    """
     factories = []
     for cls in (coffea.nanoevents.NanoEventsFactory, ladle.coffea.NanoEventsFactory):
         own = {
             name: value() if name in ("buffer_cache", "access_log") and callable(value) else value
             for name, value in arguments.items()
         }
-        factories.append(cls.from_root(file, **own))
+        if cls is coffea.nanoevents.NanoEventsFactory and isinstance(file, dict):
+            ((path, table),) = file.items()
+            own = {"treepath": table, **own}
+            factories.append(cls.from_root(open_with_uproot(path), **own))
+        else:
+            factories.append(cls.from_root(file, **own))
     return factories
 
 

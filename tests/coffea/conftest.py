@@ -29,7 +29,7 @@ def sample():
 
 @pytest.fixture(autouse=True)
 def _lenient_schemas(monkeypatch):
-    """Old samples lack what newer schemas look for; coffea warns of it, for both factories alike."""
+    """Old samples lack what newer schemas look for; coffea warns of it for both factories."""
     from coffea.nanoevents import NanoAODSchema
 
     monkeypatch.setattr(NanoAODSchema, "warn_missing_crossrefs", False)

@@ -52,8 +52,7 @@ def test_a_warm_cache_leaves_no_trace(sample, cache):
     caches = [CACHES[cache](), CACHES[cache]()]
     logs = []
     for _ in range(2):
-        own = iter(caches)
-        want, got = both({path: "Events"}, access_log=list, buffer_cache=lambda: next(own))
+        want, got = both({path: "Events"}, access_log=list, buffer_cache=iter(caches).__next__)
         for factory in (want, got):
             analysis(factory.events())
         logs.append(log_of(got))
@@ -74,7 +73,7 @@ def test_looking_touches_what_it_does_in_coffea(sample, cache):
         events.type  # noqa: B018
         repr(events.Jet.pt)
         repr(events.Jet)
-        events.Jet[events.Jet.pt > 30]  # noqa: B018
+        events.Jet[events.Jet.pt > 30]
     assert log_of(got) == log_of(want)
     assert {branch for branch, _ in log_of(got)} <= {"nJet", "Jet_pt"}
 

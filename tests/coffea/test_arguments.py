@@ -3,12 +3,11 @@
 import pickle
 from pathlib import Path
 
-import awkward as ak
 import cloudpickle
 import numpy as np
 import pytest
 import uproot
-from coffea.nanoevents import BaseSchema, NanoAODSchema
+from coffea.nanoevents import BaseSchema, NanoAODSchema, ScoutingNanoAODSchema
 
 import ladle
 from ladle.coffea import LadleSourceMapping, NanoEventsFactory
@@ -85,22 +84,29 @@ def test_wrong_calls(sample, tmp_path):
         NanoEventsFactory.from_root({str(text): "Events"})
 
 
-@pytest.mark.parametrize("mode", ["virtual", "eager"])
-@pytest.mark.parametrize("cache", [None, dict, ladle.BufferCache], ids=["none", "dict", "ladle"])
+@pytest.mark.parametrize(
+    ("mode", "cache"),
+    [("virtual", None), ("virtual", dict), ("virtual", ladle.BufferCache), ("eager", None)],
+    ids=["none", "dict", "ladle", "eager"],
+)
 @pytest.mark.parametrize(
     "preload",
     [
-        ["nJet", "Jet_pt", "nMuon", "no such column"],
-        {"Jet_pt"},
-        lambda branch: branch.name in ("nJet", "Jet_pt"),
+        ["nScoutingPFJet", "ScoutingPFJet_pt", "no such column"],
+        {"ScoutingPFJet_pt"},
+        lambda branch: branch.name in ("nScoutingPFJet", "ScoutingPFJet_pt"),
         lambda branch: branch.typename == "float[]",
     ],
 )
 def test_preload(sample, preload, cache, mode):
     want, got = both(
-        {sample("nano_dy.root"): "Events"}, preload=preload, buffer_cache=cache, mode=mode
+        {sample("scouting_nano.root"): "Events"},
+        schemaclass=ScoutingNanoAODSchema,
+        preload=preload,
+        buffer_cache=cache,
+        mode=mode,
     )
-    for name in ("Jet", "Muon"):
+    for name in ("ScoutingPFJet", "ScoutingMuon"):
         assert_same_array(got.events()[name], want.events()[name])
     assert "preload" in got.info().seconds
 

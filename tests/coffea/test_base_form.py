@@ -71,7 +71,7 @@ def test_of_native_tables_equals_coffeas_without_uproot(sample, file, table):
 @pytest.mark.parametrize(("file", "table"), MIXED)
 def test_of_mixed_tables_equals_coffeas(sample, file, table):
     path = sample(file)
-    source, base = ladle_form(path, table)
+    _, base = ladle_form(path, table)
     want = coffea_form(path, table)
     assert list(base.form["typenames"].items()) == list(want["typenames"].items())
     assert base.form == want

@@ -88,8 +88,9 @@ def test_a_budget_is_kept_and_the_answers_are_the_same(sample):
     path = sample("nanoAOD_2015_CMS_Open_Data_ttbar.root")
     cache = ladle.BufferCache(30_000)
     want, got = both({path: "Events"}, buffer_cache=cache)
+    expected, events = want.events(), got.events()
     for name in ("Jet", "Muon", "GenPart", "Electron"):
-        assert_same_array(got.events()[name], want.events()[name])
+        assert_same_array(events[name], expected[name])
         gc.collect()
         stats = cache.stats()
         assert stats["nbytes"] - stats["pinned_nbytes"] <= 30_000
@@ -124,7 +125,8 @@ def test_without_a_cache_arrays_share_what_is_alive(sample):
     )
     events = factory.events()
     offsets = [
-        ak.materialize(events[name]).layout.offsets.data for name in ("Jet_pt", "Jet_eta", "Jet_phi")
+        ak.materialize(events[name]).layout.offsets.data
+        for name in ("Jet_pt", "Jet_eta", "Jet_phi")
     ]
     assert all(np.shares_memory(offsets[0], other) for other in offsets[1:])
 
@@ -139,11 +141,13 @@ def test_threads(sample, cache):
 
     def work():
         try:
-            for collection, array in zip(("Jet", "Muon", "Electron", "GenPart"), expected):
+            for collection, array in zip(
+                ("Jet", "Muon", "Electron", "GenPart"), expected, strict=True
+            ):
                 for field in array.fields[:15]:
                     if not ak.array_equal(events[collection][field], array[field]):
                         failures.append((collection, field))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             failures.append(error)
 
     for array in expected:

@@ -22,13 +22,12 @@ pytestmark = pytest.mark.filterwarnings("ignore")
     ],
 )
 def test_events_are_equal(sample, file, table, schema, cache):
-    want, got = both(
-        {sample(file): table}, schemaclass=schema, buffer_cache=cache, access_log=list
-    )
+    want, got = both({sample(file): table}, schemaclass=schema, buffer_cache=cache, access_log=list)
     assert isinstance(got._mapping, LadleSourceMapping)
     assert got.info().uproot
-    for name in want.events().fields:
-        assert_same_array(got.events()[name], want.events()[name])
+    expected, events = want.events(), got.events()
+    for name in expected.fields:
+        assert_same_array(events[name], expected[name])
     assert log_of(got) == log_of(want)
 
 

@@ -7,6 +7,8 @@ from coffea.nanoevents import NanoAODSchema, PFNanoAODSchema
 import ladle
 from tests.coffea.compare import assert_same_array, both
 
+pytestmark = pytest.mark.filterwarnings("ignore:distinctChildrenDeep may not")
+
 REFERENCES = {
     "Electron": ["matched_gen", "matched_jet", "matched_photon"],
     "Muon": ["matched_gen", "matched_jet", "matched_fsrPhoton"],

@@ -43,15 +43,30 @@ CACHES = {
 }
 
 
-@pytest.mark.parametrize("mode", ["virtual", "eager"])
 @pytest.mark.parametrize(("file", "table", "schema"), FILES)
-def test_are_equal_for_every_column(sample, file, table, schema, mode):
-    want, got = both({sample(file): table}, schemaclass=schema, mode=mode)
+def test_are_equal_for_every_column(sample, file, table, schema):
+    want, got = both({sample(file): table}, schemaclass=schema)
     assert got._schema.form == want._schema.form
     events = got.events()
     assert type(events) is type(want.events())
     assert events.fields == want.events().fields
     assert assert_same_array(events, want.events())
+
+
+@pytest.mark.parametrize(
+    ("file", "schema"),
+    [
+        ("nano_dy_empty.root", NanoAODSchema),
+        ("nano_tt_v12.root", NanoAODSchema),
+        ("scouting_nano.root", ScoutingNanoAODSchema),
+    ],
+)
+def test_are_equal_in_eager_mode(sample, file, schema):
+    want, got = both({sample(file): "Events"}, schemaclass=schema, mode="eager")
+    assert not any(
+        hasattr(buffer, "materialize") for buffer in ak.to_buffers(got.events())[2].values()
+    )
+    assert_same_array(got.events(), want.events())
 
 
 @pytest.mark.parametrize("cache", CACHES)
@@ -64,19 +79,20 @@ def test_are_equal_through_every_cache(sample, cache, schema):
         assert_same_array(got.events(), want.events())
 
 
-@pytest.mark.parametrize("cache", CACHES)
+@pytest.mark.parametrize("cache", ["none", "ladle"])
 def test_are_equal_in_any_entry_range(sample, cache):
     path = sample("nanoAOD_2015_CMS_Open_Data_ttbar.root")
     numbers = random.Random(5)
     ranges = [(0, 1), (199, 200), (200, 200), (None, 7), (150, None), (-3, 10_000)]
-    ranges += [tuple(sorted((numbers.randint(0, 200), numbers.randint(0, 200)))) for _ in range(3)]
+    ranges += [tuple(sorted((numbers.randint(0, 200), numbers.randint(0, 200)))) for _ in range(2)]
     for start, stop in ranges:
         want, got = both(
             {path: "Events"}, entry_start=start, entry_stop=stop, buffer_cache=CACHES[cache]
         )
         assert len(got) == len(want)
-        for name in ("Jet", "Electron", "GenPart", "HLT", "event"):
-            assert_same_array(got.events()[name], want.events()[name])
+        expected, events = want.events(), got.events()
+        for name in ("Jet", "GenPart", "event"):
+            assert_same_array(events[name], expected[name])
 
 
 def test_one_cache_serves_files_and_ranges_apart(sample):
@@ -113,9 +129,7 @@ def test_behaviours(sample):
     assert_same_array(pairs[1].a.delta_r(pairs[1].b), pairs[0].a.delta_r(pairs[0].b))
     assert_same_array((pairs[1].a + pairs[1].b).mass, (pairs[0].a + pairs[0].b).mass)
     assert_same_array(got.Jet.nearest(got.Muon).pt, want.Jet.nearest(want.Muon).pt)
-    assert_same_array(
-        got.Jet.metric_table(got.Electron), want.Jet.metric_table(want.Electron)
-    )
+    assert_same_array(got.Jet.metric_table(got.Electron), want.Jet.metric_table(want.Electron))
     assert_same_array(got.Electron.isTight, want.Electron.isTight)
     assert_same_array(
         got.GenPart.hasFlags(["isHardProcess"]), want.GenPart.hasFlags(["isHardProcess"])

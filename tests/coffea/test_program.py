@@ -83,7 +83,7 @@ def test_skip_drops_itself_and_the_next():
 
 
 def test_loaded_names_are_in_order_with_repetitions():
-    nodes = "a,!load,b,!loadallowmissing,a,!load,!nestedindex".split(",")
+    nodes = ["a", "!load", "b", "!loadallowmissing", "a", "!load", "!nestedindex"]
     assert loaded_names(nodes) == ["a", "b", "a"]
 
 
@@ -92,10 +92,11 @@ def test_layout_of_every_nesting():
     offsets = np.array([0, 1, 4], dtype=np.int64)
     fixed = NativeColumn(Buffers({(0, 0): three}), 0, column("float32", (3,)), 4)
     assert fixed.layout().to_list() == three.reshape(4, 3).tolist()
-    both = NativeColumn(
-        Buffers({(0, 0): offsets, (0, 1): three}), 0, column("float32", (-1, 3)), 2
-    )
-    assert both.layout().to_list() == [three[:3].reshape(1, 3).tolist(), three[3:].reshape(3, 3).tolist()]
+    both = NativeColumn(Buffers({(0, 0): offsets, (0, 1): three}), 0, column("float32", (-1, 3)), 2)
+    assert both.layout().to_list() == [
+        three[:3].reshape(1, 3).tolist(),
+        three[3:].reshape(3, 3).tolist(),
+    ]
     assert both.content().layout().to_list() == three.reshape(4, 3).tolist()
     assert both.content().content().is_flat
     empty = NativeColumn(Buffers({(0, 0): three[:0]}), 0, column("float32", (0,)), 4)
@@ -105,9 +106,8 @@ def test_layout_of_every_nesting():
 def test_a_result_lets_go_of_a_larger_base():
     base = np.arange(1000)
 
-    def load(name, allow_missing):
-        return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64([0, 2]), ak.contents.NumpyArray(base[:2])))
-
-    out = evaluate(["x", "!load", "!content"], load)
+    offsets = ak.index.Index64([0, 2])
+    array = ak.Array(ak.contents.ListOffsetArray(offsets, ak.contents.NumpyArray(base[:2])))
+    out = evaluate(["x", "!load", "!content"], lambda *_: array)
     assert out.tolist() == [0, 1]
     assert out.base is None or out.base.nbytes <= out.nbytes

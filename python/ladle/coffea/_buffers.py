@@ -79,17 +79,26 @@ class Delivery:
         for request, lease in zip(wanted, leases, strict=True):
             self._preloaded[request] = lease.array()
 
-    def direct(self, request: Request, key: str, missed: Missed) -> Array:
+    def direct(self, request: Request, key: str, missed: Missed) -> Array:  # noqa: ARG002
         """Deliver the native buffer that coffea knows as `key`."""
         if missed is not None:
             missed()
         return self._native(request)
 
-    def derived(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
+    def derived(
+        self,
+        key: str,  # noqa: ARG002
+        make: Callable[[], Array],
+        missed: Missed,
+    ) -> Array:
         """Deliver what coffea knows as `key` and `make` works out."""
         if missed is not None:
             missed()
         return make()
+
+    def constant(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
+        """Deliver what coffea knows as `key` and `make` works out of one number."""
+        return self.derived(key, make, missed)
 
     def operand(self, request: Request) -> Array:
         """Deliver a native buffer to work on."""
@@ -162,6 +171,16 @@ class CachedDelivery(Delivery):
                 return values
         return lease.array()
 
+    def constant(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
+        """Deliver what coffea knows as `key` and `make` works out of one number.
+
+        It takes as much memory as any column, and as long to make as to copy: it is not kept.
+        """
+        if missed is not None and key not in self._logged:
+            self._logged.add(key)
+            missed()
+        return make()
+
     def operand(self, request: Request) -> Array:
         """Deliver a native buffer to work on."""
         request = self.shared(request)
@@ -208,7 +227,7 @@ class MappedDelivery(Delivery):
 
     def derived(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
         """Deliver what coffea knows as `key` and `make` works out."""
-        found: Any = self._mapping.get(key, _MISSING)  # type: ignore[call-overload]
+        found: Any = self._mapping.get(key, _MISSING)
         if found is not _MISSING:
             if missed is not None and key in self._unlogged:
                 self._unlogged.discard(key)
@@ -230,7 +249,7 @@ class MappedDelivery(Delivery):
         if request in self._preloaded or request in self._alive:
             return self._native(request)
         key, keep = self._event_key(request)
-        found: Any = self._mapping.get(key, _MISSING)  # type: ignore[call-overload]
+        found: Any = self._mapping.get(key, _MISSING)
         if found is not _MISSING:
             return found  # type: ignore[no-any-return]
         array = self._native(request)

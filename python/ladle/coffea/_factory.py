@@ -80,11 +80,11 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
         mode : {"virtual", "eager", "dask"}
             ``"dask"`` is left to coffea and uproot.
         preload : callable or iterable of str, optional
-            Names cost one pass over the file. A callable is given uproot's branches, for which uproot
-            has to open the file.
+            Names cost one pass over the file. A callable is given uproot's branches, for which
+            uproot has to open the file.
         buffer_cache : mutable mapping, optional
-            With a ``ladle.BufferCache``, buffers stay in it under ladle's keys, each once. Any other
-            mapping is used as coffea does.
+            With a ``ladle.BufferCache``, buffers stay in it under ladle's keys, each once. Any
+            other mapping is used as coffea does.
         uproot_options, decompression_executor, interpretation_executor, use_ak_forth
             Apply to the columns that uproot reads.
         iteritems_options : dict, optional
@@ -127,7 +127,9 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
                 decompression_executor=decompression_executor,
                 interpretation_executor=interpretation_executor,
             )
-            factory._info = SourceInfo(str(file), "", uproot={"*": str(reason)}, uproot_is_open=True)
+            factory._info = SourceInfo(
+                str(file), "", uproot={"*": str(reason)}, uproot_is_open=True
+            )
             return factory
         seconds = {"open": source.open_seconds}
         clock = time.perf_counter()

@@ -1,9 +1,9 @@
 """The base form: what coffea's schemas start from, made from ladle's description of a table.
 
-A base form is a plain dictionary in awkward's form JSON, one content for each column, in which every
-form key is a postfix program such as ``Jet_pt,!load,!content`` (quoted). Coffea makes it from
-uproot's interpretations; here it is written down from dtype and dimensions, and is equal to coffea's
-for the same columns. Columns that ladle does not read are described by uproot.
+A base form is a plain dictionary in awkward's form JSON, one content for each column, in which
+every form key is a postfix program such as ``Jet_pt,!load,!content`` (quoted). Coffea makes it from
+uproot's interpretations; here it is written down from dtype and dimensions, and is equal to
+coffea's for the same columns. Columns that ladle does not read are described by uproot.
 """
 
 from __future__ import annotations
@@ -65,13 +65,18 @@ def not_native(column: _core.Column) -> str | None:
         return column.reason
     if column.type_name not in _LEAF_CLASSES:
         return f"coffea describes {column.type_name} by its C++ type, which uproot knows"
+    leaf = column.title.partition("[")[0]
+    if leaf and column.name.endswith(f".{leaf}"):
+        # A branch of several leaves is one record for coffea. A branch of one leaf that merely
+        # looks like it is described by uproot just as well.
+        return "one of several leaves of a branch, which make a record"
     if VAR in column.dims[1:]:
         return "lists within lists are described by their C++ type, which uproot knows"
     return None
 
 
 def type_name(column: _core.Column) -> str:
-    """Name a native column's type as uproot does: ``float``, ``int32_t[3]``, ``float[][3]``, ``char*``.
+    """Name a native column's type as uproot does: ``float``, ``int32_t[3]``, ``float[]``.
 
     Parameters
     ----------
@@ -243,7 +248,7 @@ class BaseForm:
                 self._add_native(name, found, type_name(self._source.columns[found]))
             elif name in described:
                 self._contents[name] = described[name]
-                self.foreign[name] = reasons.get(name, "a part of an object, which uproot takes apart")
+                self.foreign[name] = reasons.get(name, "a structure that uproot takes apart")
             else:
                 self.skipped[name] = "neither ladle nor uproot reads it as an array"
         return self._typenames(tree)

@@ -27,8 +27,8 @@ class SourceInfo:
         What opening took: ``"open"`` the file and table, ``"form"`` to describe the columns,
         ``"schema"`` to let coffea arrange them, ``"preload"``.
     disk_nbytes : dict of str to int
-        Compressed bytes in the file of the columns that ladle reads (``"native"``) and of the others
-        (``"other"``).
+        Compressed bytes in the file, of the columns that ladle reads (``"native"``) and of the
+        others (``"other"``).
     uproot_is_open : bool
         Whether uproot has opened the file, too.
     """

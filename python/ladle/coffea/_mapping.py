@@ -22,6 +22,7 @@ from ladle.coffea._program import (
     NativeColumn,
     Request,
     evaluate,
+    is_constant,
     loaded_names,
     plain_request,
     without_skipped,
@@ -38,6 +39,7 @@ class _Plan:
     nodes: list[str]
     names: list[str]
     request: Request | None
+    is_constant: bool
 
 
 class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
@@ -143,7 +145,10 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         missed = None if self._access_log is None else partial(self._log, plan.names, key)
         if plan.request is not None:
             return self._delivery.direct(plan.request, key, missed)
-        return self._delivery.derived(key, partial(evaluate, plan.nodes, self._loaded), missed)
+        make = partial(evaluate, plan.nodes, self._loaded)
+        if plan.is_constant:
+            return self._delivery.constant(key, make, missed)
+        return self._delivery.derived(key, make, missed)
 
     def _log(self, names: list[str], key: str) -> None:
         self._access_log.extend(Accessed(branch=name, buffer_key=key) for name in names)
@@ -153,7 +158,7 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         if (uuid, path, f"{start}-{stop}") != self.partition_key:
             raise KeyError(f"{key} is not of {self._prefix}")
         nodes = without_skipped(nodes)
-        return _Plan(nodes, loaded_names(nodes), self._request(nodes))
+        return _Plan(nodes, loaded_names(nodes), self._request(nodes), is_constant(nodes))
 
     def _request(self, nodes: list[str]) -> Request | None:
         """Return the native buffer that a program asks for, if it is one."""

@@ -1,13 +1,14 @@
 """The postfix programs that coffea's form keys are, worked out on native buffers.
 
-A key ``uuid/path/start-stop/attribute/program`` asks for one buffer. Most programs name a buffer that
-ladle delivers as it is: ``Jet_pt,!load,!content``, or ``nJet,!load,!counts2offsets``, which are the
-offsets of every jagged column that nJet counts. The others work on such buffers; what has no native
-form here is done by the function of the same name in ``coffea.nanoevents.transforms``.
+A key ``uuid/path/start-stop/attribute/program`` asks for one buffer. Most programs name a buffer
+that ladle delivers as it is: ``Jet_pt,!load,!content``, or ``nJet,!load,!counts2offsets``, which
+are the offsets of every jagged column that nJet counts. The others work on such buffers; what has
+no native form here is done by the function of the same name in ``coffea.nanoevents.transforms``.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -47,7 +48,9 @@ def loaded_names(nodes: list[str]) -> list[str]:
     ]
 
 
-def plain_request(nodes: list[str], column_of: Callable[[str], _core.Column | None]) -> tuple[str, int] | None:
+def plain_request(
+    nodes: list[str], column_of: Callable[[str], _core.Column | None]
+) -> tuple[str, int] | None:
     """Recognize a program whose result is a native buffer as it is.
 
     Parameters
@@ -83,6 +86,14 @@ class Operands(Protocol):
 
     def operand(self, request: Request) -> Array:
         """Return a native buffer."""
+
+    def counted_by(self, counter: int) -> int | None:
+        """Return a column whose outermost lengths are the values of column `counter`."""
+
+
+def is_constant(nodes: list[str]) -> bool:
+    """Tell whether a program's result is one number, repeated: cheaper to make than to keep."""
+    return any(node.startswith("!full_like_from_") for node in nodes) and nodes[-1] == "!content"
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,13 @@ class NativeColumn:
         if self.is_flat or dims[self.depth] != VAR:
             raise TypeError(f"{self.column.name} has no offsets at depth {self.depth}")
         return self.operands.operand((self.index, dims[: self.depth].count(VAR)))
+
+    def as_counts(self) -> Array:
+        """Add up its values to offsets, or read the offsets of a column that they count."""
+        counted = self.operands.counted_by(self.index)
+        if counted is None:
+            return counts_to_offsets(self.data())
+        return self.operands.operand((counted, 0))
 
     def content(self) -> NativeColumn:
         """Go one dimension down."""
@@ -219,6 +237,13 @@ def _bare(out: Any, nodes: list[str]) -> Array:
 def _apply_natively(node: str, stack: list[Any]) -> bool:
     """Apply `node` if its operands are native and it has a form here."""
     top = stack[-1] if stack else None
+    if node == "!full_like_from_offsets":
+        if len(stack) < 2 or top != "0.0" or not isinstance(stack[-2], np.ndarray):
+            return False
+        offsets = stack[-2]
+        zeros = awkward.contents.NumpyArray(_zeros(int(offsets[-1])))
+        stack[-2:] = [awkward.contents.ListOffsetArray(awkward.index.Index64(offsets), zeros)]
+        return True
     if node == "!local2global":
         if len(stack) < 2:
             return False
@@ -235,11 +260,20 @@ def _apply_natively(node: str, stack: list[Any]) -> bool:
         stack[-1] = top.offsets()
     elif node == "!data":
         pass
-    elif node == "!counts2offsets" and top.is_flat:
-        stack[-1] = counts_to_offsets(top.data())
+    elif node == "!counts2offsets" and not top.column.dims:
+        stack[-1] = top.as_counts()
     else:
         return False
     return True
+
+
+def _zeros(count: int) -> Array:
+    """Return float32 zeros that take no memory: pages that are read and never written share one."""
+    if count == 0:
+        return np.empty(0, dtype=np.float32)
+    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    pages = mmap.mmap(-1, 4 * count, flags=private, prot=mmap.PROT_READ)
+    return np.frombuffer(pages, dtype=np.float32)
 
 
 def counts_to_offsets(counts: Array) -> Array:

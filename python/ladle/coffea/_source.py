@@ -81,7 +81,7 @@ class TableSource:
         wanted = table_path.rpartition(";")[2] if ";" in table_path else None
         cycles = [
             key["cycle"]
-            for key in self.file.keys()
+            for key in self.file.keys()  # noqa: SIM118 - a method, not a mapping
             if key["path"] == self.table.name and key["is_table"]
         ]
         cycle = max(cycles) if wanted is None else int(wanted)
