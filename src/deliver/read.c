@@ -369,6 +369,14 @@ static ladle_status read_many(ladle_reader *reader, const ladle_request *request
     return LADLE_OK;
 }
 
+/* Whatever has failed (memory for a plan, a cache's bookkeeping), it is this column that was asked for. */
+static void place_error(const ladle_request *request, ladle_error *error)
+{
+    if (error->status != LADLE_OK && error->where[0] == '\0' && request->column >= 0 &&
+        request->column < request->table->n_columns)
+        ladle_table_blame(request->table, request->column, error);
+}
+
 ladle_status ladle_read_buffers(ladle_reader *reader, const ladle_request *requests, int64_t n_requests,
                                 ladle_lease **leases, ladle_error *errors)
 {
@@ -389,6 +397,7 @@ ladle_status ladle_read_buffers(ladle_reader *reader, const ladle_request *reque
             all[i] = error; /* nothing was begun */
         else if (status == LADLE_OK)
             status = (ladle_status)all[i].status;
+        place_error(&requests[i], &all[i]);
     }
     if (errors == NULL)
         ladle_free(reader->context, all, size, LADLE_MEMORY_METADATA);
@@ -472,10 +481,14 @@ ladle_status ladle_read_buffer(ladle_reader *reader, ladle_cache *cache, const l
         return status;
     char key[MAX_KEY];
     size_t n = ladle_request_key(request, key, sizeof key);
-    if (cache == NULL || n >= sizeof key)
-        return read_one(reader, request, NULL, lease, error);
     making m = {reader, cache, request};
-    return ladle_cache_fetch(cache, key, n, make_buffer, &m, lease, error);
+    if (cache == NULL || n >= sizeof key)
+        status = read_one(reader, request, NULL, lease, error);
+    else
+        status = ladle_cache_fetch(cache, key, n, make_buffer, &m, lease, error);
+    if (status != LADLE_OK)
+        place_error(request, error);
+    return status;
 }
 
 ladle_status ladle_read_column(ladle_reader *reader, ladle_cache *cache, ladle_table *table, int32_t column,

@@ -270,6 +270,8 @@ static ladle_status run_once(const scenario *s, const char *path, ladle_fault_ki
     if (status != LADLE_OK) {
         assert_int_equal(error->status, status);
         assert_true(strlen(error->message) > 10);
+        if (error->where[0] == '\0' && s->run != use_cache && s->run != make_handles)
+            fail_msg("%s: event %d: no place for \"%s\"", s->name, (int)k, error->message);
     }
     /* The same handles serve the same call, now that nothing fails. */
     ladle_error again = blank_error();
