@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The benchmarks of ladle, side by side with the floor and the peers: what `./dev bench` runs.
 
-Each benchmark prints a table of medians and ratios, and adds its figures to ``bench/out/bench.json``.
-Nothing else should be running: the figures are of whole processes on the machine as it is.
+Each benchmark prints a table of medians and ratios, and adds its figures to
+``bench/out/bench.json``. Nothing else should be running: these are figures of whole processes on
+the machine as it is.
 """
 
 from __future__ import annotations
@@ -55,9 +56,8 @@ def bench_floor(options: argparse.Namespace) -> dict[str, Any]:
 
 def bench_open(options: argparse.Namespace) -> dict[str, Any]:
     """Open a wide tree: milliseconds and bytes kept, with ladle and with uproot."""
-    import uproot
-
     import ladle._core as core
+    import uproot
 
     path = make_data(options.events)
     context = core.Context()
@@ -90,7 +90,7 @@ def bench_open(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def bench_micro(options: argparse.Namespace) -> dict[str, Any]:
-    """The micro-analysis through coffea + uproot with a dict, and through ladle."""
+    """Run the micro-analysis through coffea + uproot with a dict, and through ladle."""
     path = make_data(options.micro_events)
     arguments = argparse.Namespace(repeat=options.rounds, entry_stop=None, cache=None)
     results = demo.run_readers(path, arguments)

@@ -24,7 +24,8 @@ typedef struct ladle_cache ladle_cache;
 /* Set struct_size before the call. */
 typedef struct ladle_cache_stats {
     size_t struct_size;
-    int64_t hits, misses, puts, evictions, deletes;
+    int64_t hits, misses; /* of get and fetch; what fetch makes counts as a miss, not as a put */
+    int64_t puts, evictions, deletes;
     int64_t entries;
     int64_t nbytes;        /* held at rest or pinned, now */
     int64_t pinned_nbytes; /* of these, leased now */

@@ -78,6 +78,17 @@ LADLE_API void ladle_column_type(const ladle_column_info *info, char *out, size_
 LADLE_API ladle_status ladle_table_page(const ladle_table *table, int32_t column, int64_t page,
                                         ladle_page_info *info);
 
+/* What only the page itself says. Set struct_size before the call. */
+typedef struct ladle_page_detail {
+    size_t struct_size;
+    char codec[8];          /* of its first block: "zlib", "lzma", "lz4", "zstd", "old"; or "none" */
+    int64_t decoded_nbytes; /* of its payload, decompressed */
+} ladle_page_detail;
+
+/* Reads the header of a page. Fails with INVALID outside, IO, TRUNCATED, CORRUPT. */
+LADLE_API ladle_status ladle_table_page_detail(const ladle_table *table, int32_t column, int64_t page,
+                                               ladle_page_detail *detail, ladle_error *error);
+
 /* Borders of the clusters: borders[0] = 0 ... borders[n] = n_entries, where `*n_borders` = n + 1. A table without
  * recorded clusters has the borders that all its columns' pages share. Borrows until release. */
 LADLE_API const int64_t *ladle_table_clusters(const ladle_table *table, int64_t *n_borders);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections import Counter
 from collections.abc import MutableMapping
@@ -11,7 +12,7 @@ import numpy as np
 
 from ladle import _core
 from ladle._context import default_context, default_reader
-from ladle._errors import Error, FormatError, ReadError, UnsupportedError
+from ladle._errors import FormatError, ReadError, UnsupportedError
 from ladle.cache import BufferCache
 
 _Array = np.ndarray[Any, Any]
@@ -113,11 +114,13 @@ class Buffer:
 
     __slots__ = (
         "_cache",
-        "_columns",
+        "_column",
         "_index",
+        "_indices",
         "_is_offsets",
         "_last",
         "_mapping",
+        "_others",
         "_parts",
         "_reads",
         "_threads",
@@ -134,8 +137,10 @@ class Buffer:
         threads: int | None,
         reads: Counter[str],
     ) -> None:
-        self._columns: list[tuple[str, list[int]]] = []
+        self._column = column
+        self._others: list[str] = []
         self._index = index
+        self._indices = [part.source.table.find(column) for part in parts]
         self._is_offsets = is_offsets
         self._parts = parts
         self._cache = cache
@@ -143,17 +148,14 @@ class Buffer:
         self._threads = threads
         self._reads = reads
         self._last: weakref.ref[Any] | None = None
-        self.serve(column)
 
     def serve(self, column: str) -> None:
-        """Let it stand for that column too, which has the same lists.
+        """Let it stand for another column too, which has the same lists.
 
         It is read from the first column. If that one is damaged, from the next: what is wrong with
         one column costs the others nothing.
         """
-        if all(column != name for name, _ in self._columns):
-            indices = [part.source.table.find(column) for part in self._parts]
-            self._columns.append((column, indices))
+        self._others.append(column)
 
     def __call__(self) -> _Array:
         """Return the values, read-only: from an array that is still alive, from the cache, or read.
@@ -163,7 +165,7 @@ class Buffer:
         ladle.Error
             What reading meets.
         """
-        self._reads[self._columns[0][0]] += 1
+        self._reads[self._column] += 1
         if len(self._parts) == 1:
             return self._one(0)
         joined = self._last() if self._last is not None else None
@@ -187,30 +189,27 @@ class Buffer:
 
     def _read(self, part_index: int) -> _core.Lease:
         part = self._parts[part_index]
+        try:
+            return self._read_column(part, self._indices[part_index])
+        except (FormatError, ReadError, UnsupportedError):
+            for other in self._others:
+                with contextlib.suppress(FormatError, ReadError, UnsupportedError):
+                    return self._read_column(part, part.source.table.find(other))
+            raise
+
+    def _read_column(self, part: Part, column: int) -> _core.Lease:
         cache = None if self._cache is None else self._cache.core
-        reader = default_reader(self._threads)
-        first_error: Error | None = None
-        for _, indices in self._columns:
-            try:
-                return reader.read_buffer(
-                    part.source.table,
-                    indices[part_index],
-                    self._index,
-                    part.start,
-                    part.stop,
-                    cache,
-                )
-            except (FormatError, ReadError, UnsupportedError) as error:
-                first_error = first_error or error
-        assert first_error is not None
-        raise first_error
+        return default_reader(self._threads).read_buffer(
+            part.source.table, column, self._index, part.start, part.stop, cache
+        )
 
     def _through_mapping(self, part_index: int) -> _Array:
         assert self._mapping is not None
         part = self._parts[part_index]
-        column = self._columns[0][1][part_index]
         reader = default_reader(self._threads)
-        name = reader.key(part.source.table, column, self._index, part.start, part.stop)
+        name = reader.key(
+            part.source.table, self._indices[part_index], self._index, part.start, part.stop
+        )
         key = name.decode("utf-8", "surrogateescape")
         found: _Array = self._mapping.get(key, _MISSING)
         if found is not _MISSING:

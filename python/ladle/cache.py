@@ -31,7 +31,7 @@ class BufferCache(MutableMapping[str, _Array]):
     out is a read-only array over the cache's own memory, which stays valid as long as the array
     lives, whatever happens to the entry. Arrays of any shape and dtype come back with that shape
     and dtype, in C order; those of Python objects are refused. Keys come in the order in which
-    values were put: a value that is put anew goes to the end.
+    they were first put, as in a dict.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class BufferCache(MutableMapping[str, _Array]):
         return len(self.core)
 
     def __iter__(self) -> Iterator[str]:
-        """Iterate over the keys of this moment, in the order in which values were put."""
+        """Iterate over the keys of this moment, in the order in which they were first put."""
         keys = self.core.keys()
         return iter([key.decode("utf-8", "surrogatepass") for key in keys])
 

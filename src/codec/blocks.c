@@ -10,16 +10,17 @@ enum { HEADER = 9, ZLIB, LZMA, LZ4, ZSTD, OLD, CODEC_COUNT };
 
 static const struct codec {
     char magic[2];
+    const char *name;
     int64_t max_ratio; /* that the format allows; 0: only the block's own cap */
     ladle_codec_decode *decode;
     int shares_state; /* index of the codec whose state it uses, or its own */
     ladle_codec_release *release;
 } codecs[CODEC_COUNT] = {
-    [ZLIB] = {{'Z', 'L'}, 1032, ladle_zlib_decode, ZLIB, ladle_deflate_release},
-    [LZMA] = {{'X', 'Z'}, 0, ladle_lzma_decode, LZMA, ladle_lzma_release},
-    [LZ4] = {{'L', '4'}, 255, ladle_lz4_decode, LZ4, NULL},
-    [ZSTD] = {{'Z', 'S'}, 0, ladle_zstd_decode, ZSTD, ladle_zstd_release},
-    [OLD] = {{'C', 'S'}, 1032, ladle_deflate_decode, ZLIB, NULL},
+    [ZLIB] = {{'Z', 'L'}, "zlib", 1032, ladle_zlib_decode, ZLIB, ladle_deflate_release},
+    [LZMA] = {{'X', 'Z'}, "lzma", 0, ladle_lzma_decode, LZMA, ladle_lzma_release},
+    [LZ4] = {{'L', '4'}, "lz4", 255, ladle_lz4_decode, LZ4, NULL},
+    [ZSTD] = {{'Z', 'S'}, "zstd", 0, ladle_zstd_decode, ZSTD, ladle_zstd_release},
+    [OLD] = {{'C', 'S'}, "old", 1032, ladle_deflate_decode, ZLIB, NULL},
 };
 
 struct ladle_decompressor {
@@ -55,6 +56,20 @@ typedef struct block {
     int64_t out_nbytes;
 } block;
 
+/* Index of the codec whose blocks begin so, or 0. */
+static int find_codec(const uint8_t *magic)
+{
+    for (int i = ZLIB; i < CODEC_COUNT; i++)
+        if (magic[0] == (uint8_t)codecs[i].magic[0] && magic[1] == (uint8_t)codecs[i].magic[1])
+            return i;
+    return 0;
+}
+
+const char *ladle_block_codec(const uint8_t *magic)
+{
+    return codecs[find_codec(magic)].name;
+}
+
 /* Reads the header of the block at in[at], and holds its two sizes against what is left of both sides. */
 static ladle_status read_header(const uint8_t *in, int64_t in_left, int64_t out_left, int64_t offset, block *b,
                                 ladle_error *error)
@@ -64,10 +79,7 @@ static ladle_status read_header(const uint8_t *in, int64_t in_left, int64_t out_
                           "a compressed block needs a header of 9 bytes, %" PRId64 " are left; %" PRId64
                           " bytes of the object are missing",
                           in_left, out_left);
-    b->codec = 0;
-    for (int i = ZLIB; i < CODEC_COUNT; i++)
-        if (in[0] == (uint8_t)codecs[i].magic[0] && in[1] == (uint8_t)codecs[i].magic[1])
-            b->codec = i;
+    b->codec = find_codec(in);
     if (b->codec == 0)
         return ladle_fail(error, LADLE_CORRUPT, offset,
                           "a compressed block begins with %02x %02x, expected ZL, XZ, L4, ZS or CS", in[0], in[1]);

@@ -29,6 +29,9 @@ void ladle_decompressor_release(ladle_decompressor *decompressor);
 ladle_status ladle_blocks_check(const uint8_t *in, int64_t in_nbytes, int64_t out_nbytes, int64_t offset,
                                 ladle_error *error);
 
+/* Name of the codec whose block begins with these 2 bytes, or NULL. Borrows: static. */
+const char *ladle_block_codec(const uint8_t *magic);
+
 /* Decompresses the chain into exactly `out_nbytes` bytes. Checks all that ladle_blocks_check does. */
 ladle_status ladle_blocks_decompress(ladle_decompressor *decompressor, const uint8_t *in, int64_t in_nbytes,
                                      uint8_t *out, int64_t out_nbytes, int64_t offset, ladle_error *error);

@@ -127,7 +127,8 @@ static bool joins(const run *r, const work *previous, const work *next, int64_t 
 static ladle_status build_runs(batch *b, ladle_error *error)
 {
     work *works = works_of(b);
-    qsort(works, (size_t)b->works.count, sizeof *works, by_place);
+    if (b->works.count > 1)
+        qsort(works, (size_t)b->works.count, sizeof *works, by_place);
     run *current = NULL;
     int64_t end = 0;
     for (int64_t i = 0; i < b->works.count; i++) {

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_RECLAIMERS = 64 };
 static const int64_t default_pool_nbytes = INT64_C(64) << 20;
 
 struct ladle_context {
@@ -18,15 +17,10 @@ struct ladle_context {
     ladle_fault fault;
     ladle_heap heap;
     atomic_llong held[LADLE_MEMORY_KIND_COUNT]; /* POOL is asked of the heap instead */
-    atomic_llong in_use;                        /* sum of held */
-    atomic_llong peak;
     atomic_llong budget;
     pthread_mutex_t reclaim_lock;
-    struct {
-        ladle_reclaim reclaim;
-        void *user;
-    } reclaimers[MAX_RECLAIMERS];
-    int reclaimer_count;
+    pthread_cond_t reclaim_ended;
+    ladle_reclaimer *reclaimers;
 };
 
 ladle_context *ladle_context_create(const ladle_limits *limits, ladle_error *error)
@@ -49,6 +43,7 @@ ladle_context *ladle_context_create(const ladle_limits *limits, ladle_error *err
         ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "no memory for the lock of a context");
         return NULL;
     }
+    (void)pthread_cond_init(&context->reclaim_ended, NULL); /* cannot fail on the platforms served */
     if (pthread_mutex_init(&context->reclaim_lock, NULL) != 0) {
         ladle_heap_destroy(&context->heap);
         free(context);
@@ -67,6 +62,7 @@ void ladle_context_release(ladle_context *context)
 {
     if (context == NULL || atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1)
         return;
+    (void)pthread_cond_destroy(&context->reclaim_ended);
     (void)pthread_mutex_destroy(&context->reclaim_lock);
     ladle_heap_destroy(&context->heap);
     free(context);
@@ -112,7 +108,7 @@ void ladle_context_memory(ladle_context *context, ladle_memory_info *info)
     full.held[LADLE_MEMORY_POOL] = ladle_heap_free_nbytes(&context->heap);
     for (int i = 0; i < LADLE_MEMORY_KIND_COUNT; i++)
         full.total += full.held[i];
-    full.peak = ladle_max(atomic_load(&context->peak), full.total);
+    full.peak = ladle_heap_peak_nbytes(&context->heap);
     full.budget = atomic_load(&context->budget);
     full.overdraft = full.budget > 0 ? ladle_max(0, full.total - full.budget) : 0;
     size_t size = info->struct_size < sizeof full ? info->struct_size : sizeof full;
@@ -125,12 +121,7 @@ void ladle_context_memory(ladle_context *context, ladle_memory_info *info)
 void ladle_ledger_charge(ladle_context *context, ladle_memory_kind kind, int64_t nbytes)
 {
     atomic_fetch_add_explicit(&context->held[kind], nbytes, memory_order_relaxed);
-    int64_t now = atomic_fetch_add_explicit(&context->in_use, nbytes, memory_order_relaxed) + nbytes;
-    if (nbytes <= 0)
-        return;
-    long long peak = atomic_load_explicit(&context->peak, memory_order_relaxed);
-    while (now > peak && !atomic_compare_exchange_weak(&context->peak, &peak, now))
-        ;
+    ladle_heap_charge(&context->heap, nbytes);
 }
 
 void ladle_ledger_move(ladle_context *context, ladle_memory_kind from, ladle_memory_kind to, int64_t nbytes)
@@ -141,59 +132,60 @@ void ladle_ledger_move(ladle_context *context, ladle_memory_kind from, ladle_mem
 
 /* --- pressure -------------------------------------------------------------------------------- */
 
-ladle_status ladle_context_add_reclaimer(ladle_context *context, ladle_reclaim reclaim, void *user,
-                                         ladle_error *error)
+void ladle_context_add_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer)
 {
-    ladle_status status = LADLE_OK;
     pthread_mutex_lock(&context->reclaim_lock);
-    if (context->reclaimer_count == MAX_RECLAIMERS)
-        status = ladle_fail(error, LADLE_LIMIT, LADLE_NO_OFFSET, "a context serves at most %d caches",
-                            (int)MAX_RECLAIMERS);
-    else {
-        context->reclaimers[context->reclaimer_count].reclaim = reclaim;
-        context->reclaimers[context->reclaimer_count].user = user;
-        context->reclaimer_count++;
+    reclaimer->previous = NULL;
+    reclaimer->next = context->reclaimers;
+    if (reclaimer->next != NULL)
+        reclaimer->next->previous = reclaimer;
+    context->reclaimers = reclaimer;
+    reclaimer->registered = reclaimer->linked = true;
+    pthread_mutex_unlock(&context->reclaim_lock);
+}
+
+void ladle_context_remove_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer)
+{
+    pthread_mutex_lock(&context->reclaim_lock);
+    reclaimer->registered = false;
+    while (reclaimer->calls > 0)
+        pthread_cond_wait(&context->reclaim_ended, &context->reclaim_lock);
+    if (reclaimer->linked) {
+        if (reclaimer->previous != NULL)
+            reclaimer->previous->next = reclaimer->next;
+        else
+            context->reclaimers = reclaimer->next;
+        if (reclaimer->next != NULL)
+            reclaimer->next->previous = reclaimer->previous;
+        reclaimer->linked = false;
     }
     pthread_mutex_unlock(&context->reclaim_lock);
-    return status;
 }
 
-void ladle_context_remove_reclaimer(ladle_context *context, ladle_reclaim reclaim, void *user)
+/* Asks the reclaimers until the request is served. The list's lock is not held while one works: it may wait for its
+ * own lock, whose holder may be here as well. */
+static void *get_by_reclaiming(ladle_context *context, ladle_heap_request *request, bool may_wait)
 {
+    void *memory = NULL;
     pthread_mutex_lock(&context->reclaim_lock);
-    for (int i = 0; i < context->reclaimer_count; i++)
-        if (context->reclaimers[i].reclaim == reclaim && context->reclaimers[i].user == user) {
-            context->reclaimers[i] = context->reclaimers[--context->reclaimer_count];
-            break;
-        }
-    pthread_mutex_unlock(&context->reclaim_lock);
-}
-
-static bool over_budget(ladle_context *context, int64_t more, int64_t *excess)
-{
-    int64_t budget = atomic_load_explicit(&context->budget, memory_order_relaxed);
-    if (budget == 0)
-        return false;
-    *excess = atomic_load(&context->in_use) + ladle_heap_free_nbytes(&context->heap) + more - budget;
-    return *excess > 0;
-}
-
-/* Makes room for `nbytes` more under the budget. */
-static bool make_room(ladle_context *context, int64_t nbytes, ladle_memory_kind kind)
-{
-    int64_t excess = 0;
-    if (!over_budget(context, nbytes, &excess))
-        return true;
-    (void)ladle_heap_trim(&context->heap);
-    if (!over_budget(context, nbytes, &excess))
-        return true;
-    pthread_mutex_lock(&context->reclaim_lock);
-    for (int i = 0; i < context->reclaimer_count && over_budget(context, nbytes, &excess); i++) {
-        (void)context->reclaimers[i].reclaim(context->reclaimers[i].user, excess, kind != LADLE_MEMORY_METADATA);
-        (void)ladle_heap_trim(&context->heap);
+    for (ladle_reclaimer *r = context->reclaimers; r != NULL && memory == NULL; r = r->next) {
+        if (!r->registered)
+            continue;
+        r->calls++;
+        pthread_mutex_unlock(&context->reclaim_lock);
+        int64_t freed;
+        do {
+            /* What it frees may lie in slabs with other objects, and then makes no room yet: ask on. */
+            freed = r->reclaim(r->user, request->excess, may_wait);
+            (void)ladle_heap_trim(&context->heap);
+            memory = ladle_heap_get(&context->heap, request);
+        } while (memory == NULL && request->excess > 0 && freed > 0);
+        pthread_mutex_lock(&context->reclaim_lock);
+        if (--r->calls == 0)
+            pthread_cond_broadcast(&context->reclaim_ended);
     }
     pthread_mutex_unlock(&context->reclaim_lock);
-    return !over_budget(context, nbytes, &excess);
+    return memory;
 }
 
 /* --- allocation ------------------------------------------------------------------------------ */
@@ -202,25 +194,36 @@ static bool make_room(ladle_context *context, int64_t nbytes, ladle_memory_kind 
 static void *get(ladle_context *context, size_t size, ladle_memory_kind kind, bool exact, size_t *capacity,
                  bool *zeroed, ladle_error *error)
 {
-    *capacity = ladle_heap_capacity(size);
-    if (*capacity < size || *capacity > INT64_MAX / 2 || ladle_fault_strikes(&context->fault, LADLE_FAULT_ALLOC)) {
+    ladle_heap_request request = {.size = size, .exact = exact, .ceiling = atomic_load(&context->budget)};
+    size_t least = ladle_heap_capacity(size);
+    if (least < size || ladle_fault_strikes(&context->fault, LADLE_FAULT_ALLOC)) {
         ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "no memory for %zu bytes of %s", size,
                    ladle_memory_kind_name(kind));
         return NULL;
     }
-    if (!make_room(context, (int64_t)*capacity, kind)) {
+    void *memory = ladle_heap_get(&context->heap, &request);
+    if (memory == NULL && request.excess > 0) {
+        (void)ladle_heap_trim(&context->heap);
+        memory = ladle_heap_get(&context->heap, &request);
+    }
+    /* What exceeds the budget by itself needs nobody to leave. */
+    if (memory == NULL && request.excess > 0 && (int64_t)least <= request.ceiling)
+        memory = get_by_reclaiming(context, &request, kind != LADLE_MEMORY_METADATA);
+    if (memory == NULL && request.excess > 0) {
         ladle_fail(error, LADLE_BUDGET, LADLE_NO_OFFSET,
-                   "%zu bytes of %s would exceed the budget of %lld bytes (%lld are held, and none of them can leave)",
-                   size, ladle_memory_kind_name(kind), atomic_load(&context->budget), atomic_load(&context->in_use));
+                   "%zu bytes of %s would exceed the budget of %" PRId64 " bytes by %" PRId64
+                   ", and nothing of what is held can leave",
+                   size, ladle_memory_kind_name(kind), request.ceiling, request.excess);
         return NULL;
     }
-    void *memory = ladle_heap_get(&context->heap, size, exact, capacity, zeroed);
     if (memory == NULL) {
         ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "the system gave no memory for %zu bytes of %s", size,
                    ladle_memory_kind_name(kind));
         return NULL;
     }
-    ladle_ledger_charge(context, kind, (int64_t)*capacity);
+    atomic_fetch_add_explicit(&context->held[kind], (int64_t)request.capacity, memory_order_relaxed);
+    *capacity = request.capacity;
+    *zeroed = request.zeroed;
     return memory;
 }
 
@@ -262,6 +265,7 @@ void ladle_pages_free(ladle_context *context, void *memory, size_t capacity, lad
 {
     if (memory == NULL)
         return;
+    /* In this order, so that no one sees more than there is. */
+    atomic_fetch_sub_explicit(&context->held[kind], (int64_t)capacity, memory_order_relaxed);
     ladle_heap_put(&context->heap, memory, capacity);
-    ladle_ledger_charge(context, kind, -(int64_t)capacity);
 }

@@ -43,11 +43,19 @@ void ladle_ledger_charge(ladle_context *context, ladle_memory_kind kind, int64_t
  * It must not allocate. */
 typedef int64_t (*ladle_reclaim)(void *user, int64_t need, bool may_wait);
 
-/* Registers what is asked for room when the budget is full. */
-ladle_status ladle_context_add_reclaimer(ladle_context *context, ladle_reclaim reclaim, void *user,
-                                         ladle_error *error);
+/* Who is asked for room when the budget is full. Part of its owner: registering allocates nothing. */
+typedef struct ladle_reclaimer {
+    ladle_reclaim reclaim;
+    void *user;
+    struct ladle_reclaimer *next, *previous; /* the context's list, under its lock, like what follows */
+    int calls;                               /* under way: it stays in the list until there are none */
+    bool registered;                         /* no new call where not */
+    bool linked;
+} ladle_reclaimer;
 
-/* Returns when no call into the reclaimer is under way any more. */
-void ladle_context_remove_reclaimer(ladle_context *context, ladle_reclaim reclaim, void *user);
+void ladle_context_add_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer);
+
+/* Returns when no call into the reclaimer is under way any more. Twice is allowed. */
+void ladle_context_remove_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer);
 
 #endif

@@ -6,15 +6,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* The build sets LADLE_HEAP_MALLOC for valgrind, which needs it as sanitizers do. */
+#if !defined(LADLE_HEAP_MALLOC) && (defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__))
 #define LADLE_HEAP_MALLOC 1
-#elif defined(__has_feature)
+#endif
+#if !defined(LADLE_HEAP_MALLOC) && defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
 #define LADLE_HEAP_MALLOC 1
 #endif
 #endif
 #ifndef LADLE_HEAP_MALLOC
-#define LADLE_HEAP_MALLOC 0 /* also set by the build for valgrind runs */
+#define LADLE_HEAP_MALLOC 0
 #endif
 
 enum {
@@ -51,13 +53,13 @@ static size_t round_to_class(size_t size, size_t steps, size_t grain)
 
 size_t ladle_heap_capacity(size_t size)
 {
-#if LADLE_HEAP_MALLOC
-    return size == 0 ? 1 : size;
-#else
+    if (size > SIZE_MAX / 4) /* the rounding below would wrap, and run for ever */
+        return 0;
+    if (LADLE_HEAP_MALLOC)
+        return size == 0 ? 1 : size;
     if (size <= SMALL_MAX)
         return round_to_class(size == 0 ? 1 : size, 8, ALIGNMENT);
     return round_to_class(size, 16, PAGE);
-#endif
 }
 
 /* Classes of sizes that round_to_class(size, 8, 64) gives: 64..1024 by 64, then 8 per doubling. */
@@ -133,13 +135,34 @@ static void unmap_slab(ladle_heap *heap, ladle_slab *slab)
 {
     unlist_slab(heap, slab);
     heap->slab_free_nbytes -= slab_touched(slab);
+    heap->held_nbytes -= slab_touched(slab);
     (void)munmap(slab, SLAB_SIZE);
 }
 
-static void *slab_get(ladle_heap *heap, size_t object_size, bool *zeroed)
+/* Is there room for `growth` more bytes under the ceiling? */
+static bool fits(const ladle_heap *heap, int64_t growth, ladle_heap_request *request)
+{
+    int64_t excess = request->ceiling == 0 ? 0 : heap->held_nbytes + growth - request->ceiling;
+    request->excess = excess > 0 ? excess : 0;
+    return excess <= 0 || growth == 0;
+}
+
+static void hold(ladle_heap *heap, int64_t nbytes)
+{
+    heap->held_nbytes += nbytes;
+    if (heap->held_nbytes > heap->peak_nbytes)
+        heap->peak_nbytes = heap->held_nbytes;
+}
+
+static void *slab_get(ladle_heap *heap, size_t object_size, ladle_heap_request *request)
 {
     uint32_t class_index = small_class(object_size);
     ladle_slab *slab = heap->roomy[class_index];
+    int64_t growth = slab == NULL              ? SLAB_HEADER + (int64_t)object_size
+                     : slab->free_list != NULL ? 0
+                                               : (int64_t)object_size;
+    if (!fits(heap, growth, request))
+        return NULL;
     if (slab == NULL) {
         slab = map_slab();
         if (slab == NULL)
@@ -150,8 +173,9 @@ static void *slab_get(ladle_heap *heap, size_t object_size, bool *zeroed)
         heap->slab_free_nbytes += SLAB_HEADER;
         list_slab(heap, slab);
     }
+    hold(heap, growth);
     void *object = slab->free_list;
-    *zeroed = object == NULL;
+    request->zeroed = object == NULL;
     if (object != NULL) {
         memcpy(&slab->free_list, object, sizeof slab->free_list);
         heap->slab_free_nbytes -= slab->object_size;
@@ -211,46 +235,56 @@ static int64_t pool_shrink(ladle_heap *heap, int64_t max)
         n++;
     }
     heap->pool_nbytes -= freed;
+    heap->held_nbytes -= freed;
     heap->pool_count -= n;
     memmove(&heap->pool[0], &heap->pool[n], (size_t)heap->pool_count * sizeof heap->pool[0]);
     return freed;
 }
 
-void *ladle_heap_get(ladle_heap *heap, size_t size, bool exact, size_t *capacity, bool *zeroed)
+/* From the pool, or else mapped; under LADLE_HEAP_MALLOC from malloc. */
+static void *pages_get(ladle_heap *heap, ladle_heap_request *request)
 {
-    *capacity = ladle_heap_capacity(size);
-    if (*capacity < size)
-        return NULL;
-#if LADLE_HEAP_MALLOC
-    (void)heap;
-    (void)exact;
-    *zeroed = false;
-    void *memory = NULL;
-    return posix_memalign(&memory, ALIGNMENT, *capacity) == 0 ? memory : NULL;
-#else
     pthread_mutex_lock(&heap->lock);
-    void *memory = *capacity <= SMALL_MAX ? slab_get(heap, *capacity, zeroed) : pool_get(heap, *capacity, exact, capacity);
+    void *memory = pool_get(heap, request->capacity, request->exact, &request->capacity);
+    bool room = memory != NULL || fits(heap, (int64_t)request->capacity, request);
+    if (memory == NULL && room)
+        hold(heap, (int64_t)request->capacity);
     pthread_mutex_unlock(&heap->lock);
-    if (memory == NULL && *capacity > SMALL_MAX) {
-        memory = map_pages(*capacity);
-        *zeroed = true;
-    } else if (*capacity > SMALL_MAX)
-        *zeroed = false;
+    if (memory != NULL || !room)
+        return memory;
+    if (!LADLE_HEAP_MALLOC)
+        memory = map_pages(request->capacity);
+    else if (posix_memalign(&memory, ALIGNMENT, request->capacity) != 0)
+        memory = NULL;
+    request->zeroed = !LADLE_HEAP_MALLOC;
+    if (memory == NULL)
+        ladle_heap_charge(heap, -(int64_t)request->capacity);
     return memory;
-#endif
+}
+
+void *ladle_heap_get(ladle_heap *heap, ladle_heap_request *request)
+{
+    request->capacity = ladle_heap_capacity(request->size);
+    request->zeroed = false;
+    request->excess = 0;
+    if (request->capacity < request->size)
+        return NULL;
+    if (LADLE_HEAP_MALLOC || request->capacity > SMALL_MAX)
+        return pages_get(heap, request);
+    pthread_mutex_lock(&heap->lock);
+    void *memory = slab_get(heap, request->capacity, request);
+    pthread_mutex_unlock(&heap->lock);
+    return memory;
 }
 
 void ladle_heap_put(ladle_heap *heap, void *memory, size_t capacity)
 {
-#if LADLE_HEAP_MALLOC
-    (void)heap;
-    (void)capacity;
-    free(memory);
-#else
+    bool gone = true;
     pthread_mutex_lock(&heap->lock);
-    if (capacity <= SMALL_MAX) {
+    if (LADLE_HEAP_MALLOC) {
+        heap->held_nbytes -= (int64_t)capacity;
+    } else if (capacity <= SMALL_MAX) {
         slab_put(heap, memory);
-        memory = NULL;
     } else if ((int64_t)capacity <= heap->pool_max) {
         if (heap->pool_count == LADLE_POOL_SLOTS)
             (void)pool_shrink(heap, heap->pool_nbytes - 1);
@@ -259,12 +293,15 @@ void ladle_heap_put(ladle_heap *heap, void *memory, size_t capacity)
         heap->pool_count++;
         heap->pool_nbytes += (int64_t)capacity;
         (void)pool_shrink(heap, heap->pool_max);
-        memory = NULL;
+    } else {
+        heap->held_nbytes -= (int64_t)capacity;
+        gone = false;
     }
     pthread_mutex_unlock(&heap->lock);
-    if (memory != NULL)
+    if (LADLE_HEAP_MALLOC)
+        free(memory);
+    else if (!gone)
         (void)munmap(memory, capacity);
-#endif
 }
 
 int64_t ladle_heap_trim(ladle_heap *heap)
@@ -295,6 +332,21 @@ int64_t ladle_heap_free_nbytes(ladle_heap *heap)
 {
     pthread_mutex_lock(&heap->lock);
     int64_t nbytes = heap->pool_nbytes + heap->slab_free_nbytes;
+    pthread_mutex_unlock(&heap->lock);
+    return nbytes;
+}
+
+void ladle_heap_charge(ladle_heap *heap, int64_t nbytes)
+{
+    pthread_mutex_lock(&heap->lock);
+    hold(heap, nbytes);
+    pthread_mutex_unlock(&heap->lock);
+}
+
+int64_t ladle_heap_peak_nbytes(ladle_heap *heap)
+{
+    pthread_mutex_lock(&heap->lock);
+    int64_t nbytes = heap->peak_nbytes;
     pthread_mutex_unlock(&heap->lock);
     return nbytes;
 }

@@ -4,7 +4,9 @@
  *   larger           mapped pages (16 classes per doubling); a freed block goes to the pool, from where
  *                    the next request of a fitting size takes it, pages still resident
  * Under a sanitizer everything comes from malloc instead, so that red zones stand around each object.
- * The heap counts only what is free (the POOL kind); the caller counts what it hands out.
+ * The heap counts what is free (the POOL kind), and all that it holds of the system, handed out or free; the caller
+ * counts what it was handed out, by kind. The ceiling on all that is held is looked at and kept in one step, so that
+ * threads that ask at once cannot exceed it together.
  */
 #ifndef LADLE_MEMORY_HEAP_H
 #define LADLE_MEMORY_HEAP_H
@@ -29,18 +31,28 @@ typedef struct ladle_heap {
     int64_t pool_nbytes;
     int64_t pool_max;
     int64_t slab_free_nbytes; /* touched by slabs and not handed out */
+    int64_t held_nbytes;      /* touched by slabs, pooled, handed out as pages, and charged */
+    int64_t peak_nbytes;      /* highest held_nbytes so far */
 } ladle_heap;
 
 /* 0, or an errno. */
 int ladle_heap_init(ladle_heap *heap, int64_t pool_max);
 void ladle_heap_destroy(ladle_heap *heap);
 
-/* Bytes that a request for `size` will occupy. */
+/* Bytes that a request for `size` will occupy; 0 where no address space could hold it. */
 size_t ladle_heap_capacity(size_t size);
 
-/* NULL when the system has no more. *capacity >= size; with `exact` it is ladle_heap_capacity(size).
- * *zeroed: the bytes are known to be 0. */
-void *ladle_heap_get(ladle_heap *heap, size_t size, bool exact, size_t *capacity, bool *zeroed);
+typedef struct ladle_heap_request {
+    size_t size;
+    bool exact;       /* capacity will be ladle_heap_capacity(size) */
+    int64_t ceiling;  /* that held_nbytes may reach; 0: none */
+    size_t capacity;  /* out: >= size */
+    bool zeroed;      /* out: the bytes are known to be 0 */
+    int64_t excess;   /* out: bytes that are missing under the ceiling, where that is the reason */
+} ladle_heap_request;
+
+/* NULL when the system has no more, or where it would exceed the ceiling. */
+void *ladle_heap_get(ladle_heap *heap, ladle_heap_request *request);
 
 /* `capacity` as ladle_heap_get gave it. */
 void ladle_heap_put(ladle_heap *heap, void *memory, size_t capacity);
@@ -51,5 +63,9 @@ void ladle_heap_set_pool(ladle_heap *heap, int64_t pool_max);
 
 /* Free bytes that are held: the POOL kind. */
 int64_t ladle_heap_free_nbytes(ladle_heap *heap);
+
+/* Counts memory that others got for us; negative to take back. */
+void ladle_heap_charge(ladle_heap *heap, int64_t nbytes);
+int64_t ladle_heap_peak_nbytes(ladle_heap *heap);
 
 #endif

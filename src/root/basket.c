@@ -8,6 +8,7 @@
 #include "codec/scratch.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* No codec turns one block (9 bytes of header at least) into more than this. */
@@ -200,6 +201,46 @@ static ladle_status read_header(const ladle_slice *slice, const uint8_t *record,
         return ladle_fail(error, LADLE_CORRUPT, slice->offset,
                           "values end at byte %" PRId64 " of a payload of %" PRId64 " bytes", h->border,
                           h->key.object_nbytes);
+    return LADLE_OK;
+}
+
+/* Reads no more of a basket than its key and the first bytes of its payload. */
+static ladle_status tree_page_detail(const ladle_table *table, int32_t column, int64_t page, ladle_page_detail *detail,
+                                     ladle_error *error)
+{
+    const ladle_tree_pages *pages = layout_of(table, column)->pages;
+    uint8_t head[1024];
+    const char *codec = "none";
+    if (pages->seek[page] < 0) {
+        page_view view;
+        ladle_status status = view_embedded(pages, page, &view, error);
+        detail->decoded_nbytes = status == LADLE_OK ? view.data_nbytes : 0;
+        (void)snprintf(detail->codec, sizeof detail->codec, "%s", codec);
+        return status;
+    }
+    ladle_slice slice = {.page = page, .offset = pages->seek[page], .nbytes = pages->nbytes[page]};
+    ladle_status status = check_record(table, &slice, error);
+    if (status != LADLE_OK)
+        return status;
+    int64_t nbytes = ladle_min(slice.nbytes, (int64_t)sizeof head);
+    status = ladle_source_read(table->source, slice.offset, nbytes, head, error);
+    if (status != LADLE_OK)
+        return status;
+    ladle_cursor c;
+    ladle_key key = {0};
+    ladle_cursor_init(&c, head, (size_t)nbytes, slice.offset, false, error);
+    ladle_key_read(&c, &key);
+    if (ladle_cursor_ok(&c) && key.object_nbytes > key.nbytes - key.key_nbytes) {
+        ladle_cursor_seek(&c, key.key_nbytes, "key of the basket");
+        const uint8_t *magic = ladle_cursor_take(&c, 2, "first block");
+        codec = magic == NULL ? NULL : ladle_block_codec(magic);
+        if (codec == NULL)
+            ladle_cursor_fail(&c, LADLE_CORRUPT, "the payload does not begin with a compressed block");
+    }
+    if (!ladle_cursor_ok(&c))
+        return c.status;
+    (void)snprintf(detail->codec, sizeof detail->codec, "%s", codec);
+    detail->decoded_nbytes = key.object_nbytes;
     return LADLE_OK;
 }
 
@@ -501,6 +542,7 @@ const ladle_table_ops ladle_tree_table_ops = {
     .decode = tree_decode,
     .split = tree_split,
     .page = tree_page,
+    .page_detail = tree_page_detail,
 };
 
 ladle_table *ladle_tree_open(ladle_file *file, const ladle_key_info *key, ladle_error *error)

@@ -3,10 +3,10 @@
  * Invariants, under cache->lock:
  *   1. An entry in the index is MADE (form set) or MAKING (one thread makes it, others may wait for it).
  *   2. Each MADE entry is in the heap and in the insertion list; cache->nbytes is the sum of their nbytes.
- *   3. An entry outside the index lives only while somebody waits for it (waiters > 0).
+ *   3. An entry outside the index lives only while somebody waits for it (waiters > 0): the last one frees it.
  * Policy (GreedyDual-Size): an entry's priority is the clock plus its cost per byte; each hit renews it; the entry
- * of lowest priority leaves and sets the clock. So cheap and old entries go first. The heap is lazy: a hit
- * only raises entry->priority, and the heap catches up when the entry comes to its top.
+ * of lowest priority leaves and sets the clock; of equals the one not used for longest. The heap is lazy: a hit
+ * only raises entry->priority and entry->used, and the heap catches up when the entry comes to its top.
  */
 #include "base/error.h"
 #include "base/hash.h"
@@ -19,7 +19,8 @@
 /* Cost of an entry whose maker did not tell: about that of zstd, in ns per byte. */
 static const double unknown_cost_per_byte = 1.0;
 
-typedef enum entry_state { MAKING, MADE, FAILED } entry_state;
+/* GONE: made, and no longer here; who waited for it looks again. */
+typedef enum entry_state { MAKING, MADE, FAILED, GONE } entry_state;
 
 typedef struct entry {
     struct entry *older, *newer; /* insertion order */
@@ -29,6 +30,8 @@ typedef struct entry {
     int64_t count, nbytes, hits, cost_ns;
     double priority;
     double heap_priority; /* what the heap is ordered by: <= priority */
+    int64_t used;         /* the cache's tick when it was last used */
+    int64_t heap_used;    /* what the heap is ordered by where priorities are equal: <= used */
     int64_t heap_index;
     uint64_t hash;
     entry_state state;
@@ -43,6 +46,7 @@ struct ladle_cache {
     ladle_context *context;
     ladle_store *store;
     atomic_int references;
+    ladle_reclaimer reclaimer;
     pthread_mutex_t lock;
     pthread_cond_t made;
     entry **index; /* open addressing; NULL is free */
@@ -53,6 +57,7 @@ struct ladle_cache {
     entry *oldest, *newest;
     int64_t nbytes, peak_nbytes, budget;
     double clock;
+    int64_t tick; /* counts uses */
     int64_t hits, misses, puts, evictions, deletes, fetch_ns;
     bool closed;
 };
@@ -83,12 +88,27 @@ static entry *find(const ladle_cache *cache, uint64_t hash, const void *key, siz
     return cache->index_size == 0 ? NULL : cache->index[find_slot(cache, hash, key, key_nbytes)];
 }
 
+static int64_t evict_to(ladle_cache *cache, int64_t target);
+
+/* Metadata, with the lock held: the budget cannot ask this cache for room then, so it gives it by itself. */
+static void *alloc_locked(ladle_cache *cache, size_t nbytes, ladle_error *error)
+{
+    void *memory = ladle_alloc(cache->context, nbytes, LADLE_MEMORY_METADATA, error);
+    while (memory == NULL && error->status == LADLE_BUDGET) {
+        int64_t spare = cache->nbytes > (int64_t)nbytes ? cache->nbytes - (int64_t)nbytes : 0;
+        if (evict_to(cache, spare) == 0)
+            break;
+        memory = ladle_alloc(cache->context, nbytes, LADLE_MEMORY_METADATA, error);
+    }
+    return memory;
+}
+
 static ladle_status grow_index(ladle_cache *cache, ladle_error *error)
 {
     if (cache->index_used * 2 < cache->index_size)
         return LADLE_OK;
     int64_t size = cache->index_size == 0 ? 64 : cache->index_size * 2;
-    entry **index = ladle_alloc_array(cache->context, size, sizeof *index, LADLE_MEMORY_METADATA, error);
+    entry **index = alloc_locked(cache, (size_t)size * sizeof *index, error);
     if (index == NULL)
         return (ladle_status)error->status;
     for (int64_t i = 0; i < cache->index_size; i++) {
@@ -131,15 +151,22 @@ static void heap_set(ladle_cache *cache, int64_t i, entry *e)
     e->heap_index = i;
 }
 
+/* Does `a` leave before `b`, as far as the heap knows? */
+static bool leaves_before(const entry *a, const entry *b)
+{
+    return a->heap_priority < b->heap_priority ||
+           (a->heap_priority <= b->heap_priority && a->heap_used < b->heap_used);
+}
+
 static void sift_down(ladle_cache *cache, int64_t i, entry *e)
 {
     for (;;) {
         int64_t child = 2 * i + 1;
         if (child >= cache->heap_count)
             break;
-        if (child + 1 < cache->heap_count && cache->heap[child + 1]->heap_priority < cache->heap[child]->heap_priority)
+        if (child + 1 < cache->heap_count && leaves_before(cache->heap[child + 1], cache->heap[child]))
             child++;
-        if (cache->heap[child]->heap_priority >= e->heap_priority)
+        if (!leaves_before(cache->heap[child], e))
             break;
         heap_set(cache, i, cache->heap[child]);
         i = child;
@@ -149,7 +176,7 @@ static void sift_down(ladle_cache *cache, int64_t i, entry *e)
 
 static void sift_up(ladle_cache *cache, int64_t i, entry *e)
 {
-    while (i > 0 && cache->heap[(i - 1) / 2]->heap_priority > e->heap_priority) {
+    while (i > 0 && leaves_before(e, cache->heap[(i - 1) / 2])) {
         heap_set(cache, i, cache->heap[(i - 1) / 2]);
         i = (i - 1) / 2;
     }
@@ -161,7 +188,7 @@ static ladle_status grow_heap(ladle_cache *cache, ladle_error *error)
     if (cache->heap_count < cache->heap_capacity)
         return LADLE_OK;
     int64_t capacity = cache->heap_capacity == 0 ? 64 : cache->heap_capacity * 2;
-    entry **heap = ladle_alloc_array(cache->context, capacity, sizeof *heap, LADLE_MEMORY_METADATA, error);
+    entry **heap = alloc_locked(cache, (size_t)capacity * sizeof *heap, error);
     if (heap == NULL)
         return (ladle_status)error->status;
     if (cache->heap_count > 0)
@@ -175,6 +202,7 @@ static ladle_status grow_heap(ladle_cache *cache, ladle_error *error)
 static void heap_insert(ladle_cache *cache, entry *e)
 {
     e->heap_priority = e->priority;
+    e->heap_used = e->used;
     cache->heap_count++;
     sift_up(cache, cache->heap_count - 1, e);
 }
@@ -185,7 +213,7 @@ static void heap_remove(ladle_cache *cache, entry *e)
     entry *last = cache->heap[--cache->heap_count];
     if (last == e)
         return;
-    if (last->heap_priority < e->heap_priority)
+    if (leaves_before(last, e))
         sift_up(cache, i, last);
     else
         sift_down(cache, i, last);
@@ -195,13 +223,18 @@ static void renew(ladle_cache *cache, entry *e)
 {
     double per_byte = e->cost_ns == 0 ? unknown_cost_per_byte : (double)e->cost_ns / (double)(e->nbytes + 1);
     e->priority = cache->clock + per_byte;
+    e->used = ++cache->tick;
 }
 
 /* --- entries --------------------------------------------------------------------------------- */
 
-static entry *create_entry(ladle_cache *cache, uint64_t hash, const void *key, size_t key_nbytes, ladle_error *error)
+/* With the lock held or without. */
+static entry *create_entry(ladle_cache *cache, bool locked, uint64_t hash, const void *key, size_t key_nbytes,
+                           ladle_error *error)
 {
-    entry *e = ladle_alloc(cache->context, sizeof *e + key_nbytes, LADLE_MEMORY_METADATA, error);
+    size_t nbytes = sizeof(entry) + key_nbytes;
+    entry *e = locked ? alloc_locked(cache, nbytes, error)
+                      : ladle_alloc(cache->context, nbytes, LADLE_MEMORY_METADATA, error);
     if (e == NULL)
         return NULL;
     e->hash = hash;
@@ -215,6 +248,13 @@ static void free_entry(ladle_cache *cache, entry *e)
     ladle_free(cache->context, e, sizeof *e + e->key_nbytes, LADLE_MEMORY_METADATA);
 }
 
+/* Some may wait for it and not have looked yet: then the last of them frees it. */
+static void free_unless_awaited(ladle_cache *cache, entry *e)
+{
+    if (e->waiters == 0)
+        free_entry(cache, e);
+}
+
 static void insert(ladle_cache *cache, entry *e)
 {
     cache->index[find_slot(cache, e->hash, e->key, e->key_nbytes)] = e;
@@ -222,8 +262,9 @@ static void insert(ladle_cache *cache, entry *e)
     e->indexed = true;
 }
 
-/* MAKING -> MADE. Room in the heap is there. */
-static void settle(ladle_cache *cache, entry *e, const ladle_lease *lease, void *form, int64_t nbytes, int64_t cost_ns)
+/* Gives an entry its form, and counts it. Room in the heap is there. */
+static void set_form(ladle_cache *cache, entry *e, const ladle_lease *lease, void *form, int64_t nbytes,
+                     int64_t cost_ns)
 {
     e->state = MADE;
     e->form = form;
@@ -233,6 +274,24 @@ static void settle(ladle_cache *cache, entry *e, const ladle_lease *lease, void 
     e->cost_ns = cost_ns;
     renew(cache, e);
     heap_insert(cache, e);
+    cache->nbytes += nbytes;
+    if (cache->nbytes > cache->peak_nbytes)
+        cache->peak_nbytes = cache->nbytes;
+}
+
+/* Takes the form of a MADE entry away. It must get another one, or go. */
+static void drop_form(ladle_cache *cache, entry *e)
+{
+    heap_remove(cache, e);
+    cache->nbytes -= e->nbytes;
+    cache->store->ops->drop(cache->store, e->form);
+    e->form = NULL;
+}
+
+/* MAKING -> MADE, last in the order of insertion. */
+static void settle(ladle_cache *cache, entry *e, const ladle_lease *lease, void *form, int64_t nbytes, int64_t cost_ns)
+{
+    set_form(cache, e, lease, form, nbytes, cost_ns);
     e->older = cache->newest;
     e->newer = NULL;
     if (cache->newest != NULL)
@@ -240,15 +299,11 @@ static void settle(ladle_cache *cache, entry *e, const ladle_lease *lease, void 
     else
         cache->oldest = e;
     cache->newest = e;
-    cache->nbytes += nbytes;
-    if (cache->nbytes > cache->peak_nbytes)
-        cache->peak_nbytes = cache->nbytes;
 }
 
-/* Takes a MADE entry out and frees it. */
-static void remove_entry(ladle_cache *cache, entry *e)
+/* Frees an entry that has lost its form. */
+static void discard(ladle_cache *cache, entry *e)
 {
-    heap_remove(cache, e);
     if (e->older != NULL)
         e->older->newer = e->newer;
     else
@@ -257,10 +312,16 @@ static void remove_entry(ladle_cache *cache, entry *e)
         e->newer->older = e->older;
     else
         cache->newest = e->older;
-    cache->nbytes -= e->nbytes;
     unindex(cache, e);
-    cache->store->ops->drop(cache->store, e->form);
-    free_entry(cache, e);
+    e->state = GONE;
+    free_unless_awaited(cache, e);
+}
+
+/* Takes a MADE entry out and frees it. */
+static void remove_entry(ladle_cache *cache, entry *e)
+{
+    drop_form(cache, e);
+    discard(cache, e);
 }
 
 /* Evicts until at most `target` bytes are held, or all the rest is pinned. Returns the bytes evicted. */
@@ -270,9 +331,10 @@ static int64_t evict_to(ladle_cache *cache, int64_t target)
     entry *pinned = NULL; /* put aside, linked through `aside` */
     while (cache->nbytes > target && cache->heap_count > 0) {
         entry *e = cache->heap[0];
-        if (e->heap_priority < e->priority) {
+        if (e->heap_priority < e->priority || e->heap_used < e->used) {
             /* Used since the heap last looked. */
             e->heap_priority = e->priority;
+            e->heap_used = e->used;
             sift_down(cache, 0, e);
         } else if (cache->store->ops->pinned(cache->store, e->form)) {
             heap_remove(cache, e);
@@ -320,10 +382,9 @@ ladle_cache *ladle_cache_create(ladle_context *context, int64_t budget_nbytes, l
     atomic_init(&cache->references, 1);
     (void)pthread_mutex_init(&cache->lock, NULL); /* cannot fail on the platforms served */
     (void)pthread_cond_init(&cache->made, NULL);
-    if (ladle_context_add_reclaimer(context, reclaim, cache, error) != LADLE_OK) {
-        ladle_free(context, cache, sizeof *cache, LADLE_MEMORY_METADATA);
-        return NULL;
-    }
+    cache->reclaimer.reclaim = reclaim;
+    cache->reclaimer.user = cache;
+    ladle_context_add_reclaimer(context, &cache->reclaimer);
     ladle_context_retain(context);
     return cache;
 }
@@ -344,7 +405,7 @@ void ladle_cache_release(ladle_cache *cache)
     if (cache == NULL || atomic_fetch_sub_explicit(&cache->references, 1, memory_order_acq_rel) != 1)
         return;
     ladle_context *context = cache->context;
-    ladle_context_remove_reclaimer(context, reclaim, cache);
+    ladle_context_remove_reclaimer(context, &cache->reclaimer);
     clear(cache);
     ladle_free(context, cache->index, (size_t)cache->index_size * sizeof *cache->index, LADLE_MEMORY_METADATA);
     ladle_free(context, cache->heap, (size_t)cache->heap_capacity * sizeof *cache->heap, LADLE_MEMORY_METADATA);
@@ -364,6 +425,7 @@ void ladle_cache_clear(ladle_cache *cache)
 
 void ladle_cache_close(ladle_cache *cache)
 {
+    ladle_context_remove_reclaimer(cache->context, &cache->reclaimer);
     pthread_mutex_lock(&cache->lock);
     cache->closed = true;
     clear(cache);
@@ -471,7 +533,7 @@ ladle_status ladle_cache_put(ladle_cache *cache, const void *key, size_t key_nby
     if (status != LADLE_OK)
         return status;
     uint64_t hash = ladle_xxh3_64(key, key_nbytes);
-    entry *fresh = create_entry(cache, hash, key, key_nbytes, error);
+    entry *fresh = create_entry(cache, false, hash, key, key_nbytes, error);
     if (fresh == NULL)
         return (ladle_status)error->status;
     void *form = NULL;
@@ -491,23 +553,30 @@ ladle_status ladle_cache_put(ladle_cache *cache, const void *key, size_t key_nby
     if (status == LADLE_OK) {
         cache->puts++;
         entry *old = find(cache, hash, key, key_nbytes);
-        if (old != NULL && old->state == MAKING)
+        if (old != NULL && old->state == MAKING) {
             unindex(cache, old); /* its maker keeps it for those who wait; this value is newer */
-        else if (old != NULL)
-            remove_entry(cache, old);
+            old = NULL;
+        }
+        if (old != NULL)
+            drop_form(cache, old);
         kept = make_room(cache, nbytes);
-        if (kept) {
+        if (kept && old != NULL) {
+            set_form(cache, old, lease, form, nbytes, cost_ns); /* a replaced key keeps its place, as in a dict */
+        } else if (kept) {
             insert(cache, fresh);
             settle(cache, fresh, lease, form, nbytes, cost_ns);
+            fresh = NULL;
         } else {
             cache->evictions++;
+            if (old != NULL)
+                discard(cache, old);
         }
     }
     pthread_mutex_unlock(&cache->lock);
-    if (!kept) {
+    if (!kept)
         cache->store->ops->drop(cache->store, form);
+    if (fresh != NULL)
         free_entry(cache, fresh);
-    }
     return status;
 }
 
@@ -529,14 +598,13 @@ static void finish(ladle_cache *cache, entry *e, const ladle_lease *lease, void 
     }
     if (e->indexed)
         unindex(cache, e);
-    e->state = FAILED;
-    if (e->waiters == 0)
-        free_entry(cache, e);
-    else
-        pthread_cond_broadcast(&cache->made);
+    e->state = e->error.status == LADLE_OK ? GONE : FAILED;
+    pthread_cond_broadcast(&cache->made);
+    free_unless_awaited(cache, e);
 }
 
-/* Waits until `e` is no longer MAKING. LADLE_CANCELLED asks the caller to look again. */
+/* Waits until `e` is no longer MAKING. LADLE_CANCELLED asks the caller to look again: it was made, but did not fit or
+ * did not stay. */
 static ladle_status wait_for(ladle_cache *cache, entry *e, ladle_lease **lease, ladle_error *error)
 {
     e->waiters++;
@@ -545,13 +613,12 @@ static ladle_status wait_for(ladle_cache *cache, entry *e, ladle_lease **lease, 
     e->waiters--;
     if (e->state == MADE)
         return lend(cache, e, lease, error);
-    ladle_status status = (ladle_status)e->error.status;
-    if (status != LADLE_OK)
+    bool failed = e->state == FAILED;
+    ladle_status status = failed ? (ladle_status)e->error.status : LADLE_CANCELLED;
+    if (failed)
         ladle_error_copy(error, &e->error);
-    if (e->waiters == 0)
-        free_entry(cache, e);
-    /* It was made, but did not fit: make it once more. */
-    return status == LADLE_OK ? LADLE_CANCELLED : status;
+    free_unless_awaited(cache, e);
+    return status;
 }
 
 /* Makes the buffer of `e` without the lock, then ends the making. */
@@ -604,7 +671,7 @@ ladle_status ladle_cache_fetch(ladle_cache *cache, const void *key, size_t key_n
         }
         cache->misses++;
         status = grow_index(cache, error);
-        e = status == LADLE_OK ? create_entry(cache, hash, key, key_nbytes, error) : NULL;
+        e = status == LADLE_OK ? create_entry(cache, true, hash, key, key_nbytes, error) : NULL;
         if (e == NULL) {
             status = (ladle_status)error->status;
             break;

@@ -172,6 +172,26 @@ ladle_status ladle_table_page(const ladle_table *table, int32_t column, int64_t 
     return LADLE_OK;
 }
 
+ladle_status ladle_table_page_detail(const ladle_table *table, int32_t column, int64_t page, ladle_page_detail *detail,
+                                     ladle_error *error)
+{
+    ladle_error local;
+    error = error == NULL ? &local : error;
+    if (column < 0 || column >= table->n_columns || page < 0 || page >= table->columns[column].n_pages)
+        return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "page %" PRId64 " of column %d", page, column);
+    ladle_page_detail full = {0};
+    ladle_status status = table->ops->page_detail(table, column, page, &full, error);
+    if (status != LADLE_OK) {
+        ladle_error_where(error, " ", "page %" PRId64, page);
+        ladle_table_blame(table, column, error);
+        return status;
+    }
+    size_t size = detail->struct_size < sizeof full ? detail->struct_size : sizeof full;
+    full.struct_size = size;
+    memcpy(detail, &full, size);
+    return LADLE_OK;
+}
+
 const int64_t *ladle_table_clusters(const ladle_table *table, int64_t *n_borders)
 {
     *n_borders = table->n_clusters + 1;

@@ -10,12 +10,12 @@
 #ifndef LADLE_TABLE_TABLE_H
 #define LADLE_TABLE_TABLE_H
 
-#include <ladle/io.h>
 #include <ladle/table.h>
 
 #include "memory/arena.h"
 
 struct ladle_scratch; /* codec/scratch.h */
+struct ladle_source;  /* ladle/io.h */
 
 typedef struct ladle_column {
     const char *name, *title, *type_name;
@@ -70,6 +70,8 @@ typedef struct ladle_table_ops {
                           struct ladle_scratch *scratch, const ladle_split *out, ladle_error *error);
 
     void (*page)(const ladle_table *table, int32_t column, int64_t page, ladle_page_info *info);
+    ladle_status (*page_detail)(const ladle_table *table, int32_t column, int64_t page, ladle_page_detail *detail,
+                                ladle_error *error);
 } ladle_table_ops;
 
 struct ladle_table {
@@ -77,7 +79,7 @@ struct ladle_table {
     ladle_context *context;
     atomic_int references;
     ladle_arena arena; /* holds everything below, and what the format adds */
-    ladle_source *source;
+    struct ladle_source *source;
     const char *file_path;
     const char *file_uuid;
     const char *name, *title, *format;

@@ -54,15 +54,12 @@ class AgainstDict(RuleBasedStateMachine):
     @rule(key=KEYS, value=ARRAYS)
     def put(self, key, value):
         self.cache[key] = value
-        self.model.pop(key, None)  # a value that is put anew goes to the end
         self.model[key] = value.copy()
 
     @rule(items=st.dictionaries(KEYS, ARRAYS, max_size=4))
     def update(self, items):
         self.cache.update(items)
-        for key, value in items.items():
-            self.model.pop(key, None)
-            self.model[key] = value
+        self.model.update(items)
 
     @rule(key=KEYS)
     def look_up(self, key):
@@ -120,7 +117,6 @@ class AgainstDict(RuleBasedStateMachine):
         if key in self.model and self.cache.budget is None:
             assert same(found, self.model[key])
         elif found is value:
-            self.model.pop(key, None)
             self.model[key] = value.copy()
         else:
             assert same(found, self.model[key])

@@ -1,0 +1,164 @@
+#include "cli.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One write, so that lines of several processes do not mix. */
+void cli_complain(const char *where, const char *format, ...) {
+    char message[1024], visible_where[512], visible[2048], line[3072];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    cli_visible(where, visible_where, sizeof visible_where);
+    cli_visible(message, visible, sizeof visible);
+    snprintf(line, sizeof line, "ladle: %s: %s\n", visible_where, visible);
+    fputs(line, stderr);
+    fflush(stderr);
+}
+
+void cli_error_text(const ladle_error *error, char out[CLI_ERROR_NBYTES]) {
+    const char *message =
+        error->message[0] != '\0' ? error->message : ladle_status_name(error->status);
+    if (error->offset >= 0) {
+        snprintf(out, CLI_ERROR_NBYTES, "%s (at byte %" PRId64 ")", message, error->offset);
+    } else {
+        snprintf(out, CLI_ERROR_NBYTES, "%s", message);
+    }
+}
+
+int cli_data_error(const char *fallback_where, const ladle_error *error) {
+    char text[CLI_ERROR_NBYTES];
+    cli_error_text(error, text);
+    cli_complain(error->where[0] != '\0' ? error->where : fallback_where, "%s", text);
+    return CLI_DATA;
+}
+
+int cli_lookup_error(const char *fallback_where, const ladle_error *error) {
+    cli_data_error(fallback_where, error);
+    bool is_call = error->status == LADLE_NOT_FOUND || error->status == LADLE_INVALID;
+    return is_call ? CLI_CALL : CLI_DATA;
+}
+
+int cli_session_open(cli_session *session, const cli_options *options, unsigned parts) {
+    ladle_error error;
+    memset(session, 0, sizeof *session);
+    session->context = ladle_context_create(NULL, &error);
+    if (session->context == NULL) {
+        return cli_data_error(options->file, &error);
+    }
+    ladle_context_set_budget(session->context, options->budget);
+    session->file = ladle_file_open(session->context, options->file, &error);
+    if (session->file == NULL) {
+        return cli_lookup_error(options->file, &error);
+    }
+    if ((parts & CLI_WITH_TABLE) == 0) {
+        return CLI_OK;
+    }
+    session->table = ladle_file_table(session->file, options->table, &error);
+    if (session->table == NULL) {
+        return cli_lookup_error(options->file, &error);
+    }
+    int64_t n_entries = ladle_table_n_entries(session->table);
+    if (!cli_entry_range(options, n_entries, &session->start, &session->stop)) {
+        cli_complain(options->file,
+                     "--stop comes before --start: %" PRId64 " < %" PRId64 " of %" PRId64
+                     " entries",
+                     session->stop, session->start, n_entries);
+        return CLI_CALL;
+    }
+    if ((parts & CLI_WITH_READER) != 0) {
+        session->reader = ladle_reader_create(session->context, options->threads, &error);
+        if (session->reader == NULL) {
+            return cli_data_error(options->file, &error);
+        }
+    }
+    return CLI_OK;
+}
+
+void cli_session_close(cli_session *session) {
+    ladle_reader_release(session->reader);
+    ladle_table_release(session->table);
+    ladle_file_release(session->file);
+    ladle_context_release(session->context);
+    memset(session, 0, sizeof *session);
+}
+
+/* Adds a column unless it is there. `places` has, for each column of the table, 1 + its place. */
+static void select_column(cli_selection *selection, int32_t *places, int32_t column, bool named) {
+    if (places[column] == 0) {
+        selection->columns[selection->count] = column;
+        selection->named[selection->count] = named;
+        places[column] = ++selection->count;
+    } else if (named) {
+        selection->named[places[column] - 1] = true;
+    }
+}
+
+/* Resolves one name or pattern. */
+static int select_name(cli_selection *selection, int32_t *places, const cli_session *session,
+                       const char *name, const char *file) {
+    const ladle_table *table = session->table;
+    int32_t column = ladle_table_find(table, name);
+    if (column >= 0) {
+        select_column(selection, places, column, true);
+        return CLI_OK;
+    }
+    if (strpbrk(name, "*?[") == NULL) {
+        ladle_error error;
+        if (ladle_table_require(table, name, &column, &error) != LADLE_OK) {
+            return cli_lookup_error(file, &error);
+        }
+        select_column(selection, places, column, true);
+        return CLI_OK;
+    }
+    bool found = false;
+    for (int32_t i = 0; i < ladle_table_n_columns(table); ++i) {
+        ladle_column_info info = {.struct_size = sizeof info};
+        if (ladle_table_column(table, i, &info) == LADLE_OK && fnmatch(name, info.name, 0) == 0) {
+            select_column(selection, places, i, false);
+            found = true;
+        }
+    }
+    if (!found) {
+        char where[512];
+        snprintf(where, sizeof where, "%s: %s", file, ladle_table_name(table));
+        cli_complain(where, "no column matches '%s'", name);
+        return CLI_CALL;
+    }
+    return CLI_OK;
+}
+
+int cli_selection_make(cli_selection *selection, const cli_session *session,
+                       const cli_options *options) {
+    int32_t n_columns = ladle_table_n_columns(session->table);
+    size_t room = (size_t)n_columns + 1;
+    memset(selection, 0, sizeof *selection);
+    selection->columns = calloc(room, sizeof *selection->columns);
+    selection->named = calloc(room, sizeof *selection->named);
+    int32_t *places = calloc(room, sizeof *places);
+    int status = CLI_OK;
+    if (selection->columns == NULL || selection->named == NULL || places == NULL) {
+        cli_complain(options->file, "out of memory");
+        status = CLI_DATA;
+    } else if (options->names_count == 0) {
+        for (int32_t i = 0; i < n_columns; ++i) {
+            select_column(selection, places, i, false);
+        }
+    }
+    for (int i = 0; i < options->names_count && status == CLI_OK; ++i) {
+        status = select_name(selection, places, session, options->names[i], options->file);
+    }
+    free(places);
+    return status;
+}
+
+void cli_selection_release(cli_selection *selection) {
+    free(selection->columns);
+    free(selection->named);
+    memset(selection, 0, sizeof *selection);
+}
