@@ -1,5 +1,5 @@
-# tests/c/*.c: one program each; tests/c/support/*.c: what they share. They see src/.
-file(GLOB ladle_test_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/c/*.c")
+# tests/c/*.c and tests/fault/*.c: one program each; tests/c/support/*.c: what they share. They see src/.
+file(GLOB ladle_test_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/c/*.c" "${PROJECT_SOURCE_DIR}/tests/fault/*.c")
 file(GLOB ladle_test_support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/c/support/*.c")
 set(ladle_test_includes "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/c")
 if(ladle_test_sources)
@@ -25,3 +25,26 @@ foreach(source IN LISTS ladle_test_sources)
   add_test(NAME ${name} COMMAND ${target} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endforeach()
+
+# Hostile input. The program takes files; by itself it damages those that support/rootfile.c makes, one
+# byte in so many to be done in seconds. LADLE_HOSTILE=full in the environment takes every byte.
+set(ladle_fuzz_dir "${PROJECT_SOURCE_DIR}/tests/fuzz")
+add_executable(hostile "${ladle_fuzz_dir}/hostile.c" "${ladle_fuzz_dir}/everything.c" ${ladle_test_objects})
+ladle_compile_settings(hostile)
+target_include_directories(hostile PRIVATE ${ladle_test_includes} "${PROJECT_SOURCE_DIR}/tests")
+target_link_libraries(hostile PRIVATE ladle_static PkgConfig::LADLE_DEPS PkgConfig::CMOCKA Threads::Threads m)
+set_target_properties(hostile PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+add_test(NAME hostile COMMAND hostile --every 16)
+set_tests_properties(hostile PROPERTIES TIMEOUT 1800)
+
+# The same for libFuzzer, with clang: cmake -DLADLE_FUZZ=ON -DCMAKE_C_COMPILER=clang
+#                                           "-DLADLE_SANITIZE=address;undefined;fuzzer-no-link"
+option(LADLE_FUZZ "Build the libFuzzer harness (clang)" OFF)
+if(LADLE_FUZZ)
+  add_executable(fuzz_file "${ladle_fuzz_dir}/fuzz_file.c" "${ladle_fuzz_dir}/everything.c")
+  ladle_compile_settings(fuzz_file)
+  target_include_directories(fuzz_file PRIVATE ${ladle_test_includes} "${PROJECT_SOURCE_DIR}/tests")
+  target_link_libraries(fuzz_file PRIVATE ladle_static PkgConfig::LADLE_DEPS Threads::Threads m)
+  target_link_options(fuzz_file PRIVATE -fsanitize=fuzzer)
+  set_target_properties(fuzz_file PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+endif()

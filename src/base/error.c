@@ -11,7 +11,7 @@ ladle_status ladle_fail(ladle_error *error, ladle_status status, int64_t offset,
         return status;
     error->status = (int32_t)status;
     error->os_errno = 0;
-    error->offset = offset;
+    error->offset = offset < 0 ? LADLE_NO_OFFSET : offset; /* a file can claim a place before its beginning */
     error->where[0] = '\0';
     va_list arguments;
     va_start(arguments, format);

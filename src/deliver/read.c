@@ -239,7 +239,13 @@ static int64_t need_lengths(many *m, const ladle_request *request, ladle_error *
     l->stop = stop;
     l->target = -1;
     ladle_request counts = {request->table, counter, 0, start, stop};
-    (void)check(&counts, &l->error);
+    if (check(&counts, &l->error) == LADLE_INVALID) {
+        /* The request was right: it is the file whose counter is too short. */
+        ladle_fail(&l->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                   "its counter %s has %" PRId64 " entries, %" PRId64 " to %" PRId64 " are needed",
+                   request->table->columns[counter].name, request->table->columns[counter].n_entries, start, stop);
+        ladle_table_blame(request->table, request->column, &l->error);
+    }
     return m->lengths.count - 1;
 }
 
@@ -363,6 +369,14 @@ static ladle_status read_many(ladle_reader *reader, const ladle_request *request
     return LADLE_OK;
 }
 
+/* Whatever has failed (memory for a plan, a cache's bookkeeping), it is this column that was asked for. */
+static void place_error(const ladle_request *request, ladle_error *error)
+{
+    if (error->status != LADLE_OK && error->where[0] == '\0' && request->column >= 0 &&
+        request->column < request->table->n_columns)
+        ladle_table_blame(request->table, request->column, error);
+}
+
 ladle_status ladle_read_buffers(ladle_reader *reader, const ladle_request *requests, int64_t n_requests,
                                 ladle_lease **leases, ladle_error *errors)
 {
@@ -383,6 +397,7 @@ ladle_status ladle_read_buffers(ladle_reader *reader, const ladle_request *reque
             all[i] = error; /* nothing was begun */
         else if (status == LADLE_OK)
             status = (ladle_status)all[i].status;
+        place_error(&requests[i], &all[i]);
     }
     if (errors == NULL)
         ladle_free(reader->context, all, size, LADLE_MEMORY_METADATA);
@@ -466,10 +481,14 @@ ladle_status ladle_read_buffer(ladle_reader *reader, ladle_cache *cache, const l
         return status;
     char key[MAX_KEY];
     size_t n = ladle_request_key(request, key, sizeof key);
-    if (cache == NULL || n >= sizeof key)
-        return read_one(reader, request, NULL, lease, error);
     making m = {reader, cache, request};
-    return ladle_cache_fetch(cache, key, n, make_buffer, &m, lease, error);
+    if (cache == NULL || n >= sizeof key)
+        status = read_one(reader, request, NULL, lease, error);
+    else
+        status = ladle_cache_fetch(cache, key, n, make_buffer, &m, lease, error);
+    if (status != LADLE_OK)
+        place_error(request, error);
+    return status;
 }
 
 ladle_status ladle_read_column(ladle_reader *reader, ladle_cache *cache, ladle_table *table, int32_t column,

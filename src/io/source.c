@@ -23,6 +23,7 @@ ladle_source *ladle_source_create(ladle_context *context, const char *name, int6
     ladle_source *source = ladle_alloc(context, sizeof *source + name_nbytes, LADLE_MEMORY_METADATA, error);
     if (source == NULL) {
         ops->release(self);
+        ladle_error_where(error, "", "%s", name);
         return NULL;
     }
     source->context = context;
@@ -42,6 +43,7 @@ ladle_source *ladle_source_from_ops(ladle_context *context, const char *name, in
         ops->release(self);
         ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "source has abi %u, this library knows %u", ops->abi,
                    LADLE_SOURCE_ABI_1);
+        ladle_error_where(error, "", "%s", name);
         return NULL;
     }
     return ladle_source_create(context, name, size, ops, self, error);

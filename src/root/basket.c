@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* No codec turns one block (9 bytes of header at least) into more than this. */
-static const int64_t max_block_nbytes = (INT64_C(1) << 24) - 1;
+/* No codec turns a byte into more than this: zstd comes closest, with 128 KiB from the 4 bytes of a run. */
+static const int64_t max_ratio = 32768;
 
 static const ladle_tree_column *layout_of(const ladle_table *table, int32_t column)
 {
@@ -51,7 +51,9 @@ static void tree_page(const ladle_table *table, int32_t column, int64_t page, la
 {
     const ladle_tree_pages *pages = layout_of(table, column)->pages;
     info->first_entry = pages->first_entry[page];
-    info->n_entries = pages->first_entry[page + 1] - pages->first_entry[page];
+    /* A column that is refused for its page table has one all the same: its entries may be anything. */
+    int64_t first = pages->first_entry[page], last = pages->first_entry[page + 1];
+    info->n_entries = first >= 0 && last > first ? last - first : 0;
     info->offset = pages->seek[page];
     info->nbytes = pages->nbytes[page];
 }
@@ -63,19 +65,89 @@ static int64_t item_nbytes(const ladle_table *table, int32_t column)
     return layout->stride > 0 ? layout->stride : table->columns[column].inner * layout->disk_size;
 }
 
+/* --- what a page is once opened -------------------------------------------------------------------- */
+
+typedef struct page_view {
+    const uint8_t *data;
+    int64_t data_nbytes;
+    int64_t n_entries;
+    int64_t key_nbytes;     /* entry offsets count from the start of the key */
+    const uint8_t *offsets; /* big-endian i32, or NULL */
+    int64_t n_offsets;
+    bool sizes;    /* they are sizes */
+    bool generate; /* they were left out */
+    bool in_scratch; /* data is in scratch->output */
+} page_view;
+
+static ladle_status view_embedded(const ladle_tree_pages *pages, int64_t page, page_view *view, ladle_error *error)
+{
+    int64_t low = 0, high = pages->n_embedded;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (pages->embedded[middle].slot < page)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == pages->n_embedded || pages->embedded[low].slot != page)
+        return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET, "the basket is neither in the file nor in the tree");
+    const ladle_embedded *basket = &pages->embedded[low];
+    view->data = basket->data;
+    view->data_nbytes = basket->data_nbytes;
+    view->n_entries = basket->n_entries;
+    view->key_nbytes = basket->key_nbytes;
+    view->offsets = basket->offsets;
+    view->n_offsets = basket->n_offsets;
+    view->sizes = (basket->io_bits & LADLE_IO_GENERATE_OFFSETS) != 0;
+    view->generate = basket->generate;
+    return LADLE_OK;
+}
+
+static ladle_status check_n_entries(const page_view *view, int64_t expected, int64_t offset, ladle_error *error)
+{
+    if (view->n_entries == expected)
+        return LADLE_OK;
+    return ladle_fail(error, LADLE_CORRUPT, offset, "the basket has %" PRId64 " entries, its branch expects %" PRId64,
+                      view->n_entries, expected);
+}
+
+static ladle_status check_data_nbytes(const page_view *view, const ladle_slice *slice, int64_t item, ladle_error *error)
+{
+    if (view->data_nbytes == slice->total * item)
+        return LADLE_OK;
+    return ladle_fail(error, LADLE_CORRUPT, slice->offset,
+                      "the basket has %" PRId64 " bytes of values, expected %" PRId64 " (%" PRId64 " of %" PRId64 " bytes)",
+                      view->data_nbytes, slice->total * item, slice->total, item);
+}
+
 /* Could a record of that size hold so many items? Before anything of that size is allocated. */
 static ladle_status check_plausible(const ladle_table *table, int32_t column, const ladle_slice *slice,
-                                    ladle_error *error)
+                                    int64_t n_entries, ladle_error *error)
 {
     int64_t limit = ladle_context_limits(table->context)->max_page_nbytes;
+    /* Where only the page knows its lengths, an entry takes a length or an offset: a byte at least. */
+    int64_t items = slice->total >= 0 ? slice->total : n_entries;
     int64_t nbytes;
-    if (!ladle_multiply(slice->total, item_nbytes(table, column), &nbytes) || nbytes > limit)
+    if (!ladle_multiply(items, slice->total >= 0 ? item_nbytes(table, column) : 1, &nbytes) || nbytes > limit)
         return ladle_fail(error, LADLE_LIMIT, slice->offset,
-                          "%" PRId64 " values need more than max_page_nbytes, %" PRId64 " bytes", slice->total, limit);
-    if (slice->offset >= 0 && nbytes > slice->nbytes && nbytes / max_block_nbytes > slice->nbytes / 9)
+                          "%" PRId64 " values need more than max_page_nbytes, %" PRId64 " bytes", items, limit);
+    if (slice->offset >= 0 && nbytes / max_ratio > slice->nbytes)
         return ladle_fail(error, LADLE_CORRUPT, slice->offset,
                           "a basket of %" PRId64 " bytes cannot hold %" PRId64 " bytes of values", slice->nbytes, nbytes);
     return LADLE_OK;
+}
+
+/* A page in the tree is there already: does it have what is claimed? */
+static ladle_status check_embedded(const ladle_table *table, int32_t column, const ladle_slice *slice,
+                                   int64_t n_entries, ladle_error *error)
+{
+    page_view view = {0};
+    ladle_status status = view_embedded(layout_of(table, column)->pages, slice->page, &view, error);
+    if (status == LADLE_OK)
+        status = check_n_entries(&view, n_entries, slice->offset, error);
+    if (status == LADLE_OK && slice->total >= 0)
+        status = check_data_nbytes(&view, slice, item_nbytes(table, column), error);
+    return status;
 }
 
 static ladle_status check_record(const ladle_table *table, const ladle_slice *slice, ladle_error *error)
@@ -118,8 +190,10 @@ static ladle_status tree_plan(const ladle_table *table, int32_t column, int32_t 
         if (slice.take == 0)
             continue;
         ladle_status status = check_record(table, &slice, error);
-        if (status == LADLE_OK && slice.total >= 0)
-            status = check_plausible(table, column, &slice, error);
+        if (status == LADLE_OK)
+            status = check_plausible(table, column, &slice, last - first, error);
+        if (status == LADLE_OK && slice.offset < 0)
+            status = check_embedded(table, column, &slice, last - first, error);
         ladle_slice *slot = status == LADLE_OK ? ladle_vector_push(slices, error) : NULL;
         if (slot == NULL) {
             ladle_error_where(error, "", "page %" PRId64, page);
@@ -131,42 +205,6 @@ static ladle_status tree_plan(const ladle_table *table, int32_t column, int32_t 
 }
 
 /* --- opening a page ------------------------------------------------------------------------------ */
-
-typedef struct page_view {
-    const uint8_t *data;
-    int64_t data_nbytes;
-    int64_t n_entries;
-    int64_t key_nbytes;     /* entry offsets count from the start of the key */
-    const uint8_t *offsets; /* big-endian i32, or NULL */
-    int64_t n_offsets;
-    bool sizes;    /* they are sizes */
-    bool generate; /* they were left out */
-    bool in_scratch; /* data is in scratch->output */
-} page_view;
-
-static ladle_status view_embedded(const ladle_tree_pages *pages, int64_t page, page_view *view, ladle_error *error)
-{
-    int64_t low = 0, high = pages->n_embedded;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (pages->embedded[middle].slot < page)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == pages->n_embedded || pages->embedded[low].slot != page)
-        return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET, "the basket is neither in the file nor in the tree");
-    const ladle_embedded *basket = &pages->embedded[low];
-    view->data = basket->data;
-    view->data_nbytes = basket->data_nbytes;
-    view->n_entries = basket->n_entries;
-    view->key_nbytes = basket->key_nbytes;
-    view->offsets = basket->offsets;
-    view->n_offsets = basket->n_offsets;
-    view->sizes = (basket->io_bits & LADLE_IO_GENERATE_OFFSETS) != 0;
-    view->generate = basket->generate;
-    return LADLE_OK;
-}
 
 typedef struct basket_header {
     ladle_key key;
@@ -299,10 +337,7 @@ static ladle_status open_page(const ladle_table *table, int32_t column, const la
                                   h.key.object_nbytes - h.border - 4);
         }
     }
-    if (status == LADLE_OK && view->n_entries != n_entries)
-        status = ladle_fail(error, LADLE_CORRUPT, slice->offset, "the basket has %" PRId64 " entries, its branch expects %" PRId64,
-                            view->n_entries, n_entries);
-    return status;
+    return status == LADLE_OK ? check_n_entries(view, n_entries, slice->offset, error) : status;
 }
 
 /* --- values -------------------------------------------------------------------------------------- */
@@ -388,10 +423,9 @@ static ladle_status tree_decode(const ladle_table *table, int32_t column, int32_
     ladle_status status = open_page(table, column, slice, record, scratch, straight ? &direct : NULL, &view, error);
     if (status != LADLE_OK)
         return status;
-    if (view.data_nbytes != slice->total * item)
-        return ladle_fail(error, LADLE_CORRUPT, slice->offset,
-                          "the basket has %" PRId64 " bytes of values, expected %" PRId64 " (%" PRId64 " of %" PRId64 " bytes)",
-                          view.data_nbytes, slice->total * item, slice->total, item);
+    status = check_data_nbytes(&view, slice, item, error);
+    if (status != LADLE_OK)
+        return status;
     if (view.data == out)
         return LADLE_OK;
     const uint8_t *in = view.data + slice->skip * item;

@@ -167,6 +167,8 @@ static ladle_status walk(ladle_file *file, ladle_keys *keys, const ladle_directo
             status = enter(file, keys, &copy, depth + 1, error);
             if (is_damage(status)) {
                 /* One bad directory does not cost the others. */
+                if (error->where[0] == '\0')
+                    ladle_error_where(error, "", "directory \"%s\"", copy.path);
                 if (keys->damage.status == LADLE_OK)
                     keys->damage = *error;
                 status = LADLE_OK;
@@ -183,10 +185,9 @@ static ladle_status walk(ladle_file *file, ladle_keys *keys, const ladle_directo
     return status;
 }
 
-ladle_keys *ladle_file_keys(ladle_file *file, ladle_error *error)
+/* The listing; its damage, and `error`, do not name the file yet. */
+static ladle_keys *list_keys(ladle_file *file, ladle_error *error)
 {
-    ladle_error local;
-    error = error == NULL ? &local : error;
     ladle_keys *keys = ladle_alloc(file->context, sizeof *keys, LADLE_MEMORY_METADATA, error);
     if (keys == NULL)
         return NULL;
@@ -197,9 +198,20 @@ ladle_keys *ladle_file_keys(ladle_file *file, ladle_error *error)
     ladle_vector_init(&keys->visited, file->context, sizeof(int64_t));
     if (walk(file, keys, &file->root, "", 0, error) == LADLE_OK)
         return keys;
-    ladle_error_where(error, ": ", "%s", ladle_file_path(file));
     ladle_keys_release(keys);
     return NULL;
+}
+
+ladle_keys *ladle_file_keys(ladle_file *file, ladle_error *error)
+{
+    ladle_error local;
+    error = error == NULL ? &local : error;
+    ladle_keys *keys = list_keys(file, error);
+    if (keys == NULL)
+        ladle_error_where(error, ": ", "%s", ladle_file_path(file));
+    else if (keys->damage.status != LADLE_OK)
+        ladle_error_where(&keys->damage, ": ", "%s", ladle_file_path(file));
+    return keys;
 }
 
 /* --- from a path to a table ------------------------------------------------------------------ */
@@ -297,12 +309,10 @@ ladle_table *ladle_file_table(ladle_file *file, const char *path, ladle_error *e
 {
     ladle_error local;
     error = error == NULL ? &local : error;
-    ladle_keys *keys = ladle_file_keys(file, error);
-    if (keys == NULL)
-        return NULL;
+    ladle_keys *keys = list_keys(file, error);
     const ladle_key_info *key = NULL;
     ladle_table *table = NULL;
-    if (find_table(keys, path, &key, error) == LADLE_OK) {
+    if (keys != NULL && find_table(keys, path, &key, error) == LADLE_OK) {
         if (strstr(key->class_name, "RNTuple") != NULL)
             ladle_fail(error, LADLE_UNSUPPORTED, key->offset, "an RNTuple, which this version does not read yet");
         else

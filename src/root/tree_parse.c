@@ -459,10 +459,15 @@ static void read_branch(parser *p, const pointer *at, int32_t parent)
         ladle_cursor_skip(&p->c, 4 + (f.version >= 10 ? 2 : 4) + 16, "fCheckSum to fMaximum");
         for (int i = 0; i < 2 && ladle_cursor_ok(&p->c); i++) {
             pointer counted = read_pointer(p, "fBranchCount");
-            if (counted.inlined) {
-                read_branch(p, &counted, index);
-                ladle_cursor_seek(&p->c, counted.end, "fBranchCount");
+            if (!counted.inlined)
+                continue;
+            if (++p->depth > p->max_depth) {
+                ladle_cursor_fail(&p->c, LADLE_LIMIT, "branches are nested deeper than max_depth, %d", p->max_depth);
+                return;
             }
+            read_branch(p, &counted, index);
+            ladle_cursor_seek(&p->c, counted.end, "fBranchCount");
+            p->depth--;
         }
     }
     close_frame(p, f, "branch");

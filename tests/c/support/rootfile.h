@@ -101,7 +101,11 @@ ladle_file *open_made(ladle_context *context, const made_file *file, ladle_error
 extern const made_column all_forms[];
 enum { ALL_FORMS = 8 };
 
-/* Reads entries [start, stop) of `name` and asserts that they are as made. */
+/* Reads entries [start, stop). What is read is asserted to be as made, and an error to leave nothing behind. */
+ladle_status read_expected(ladle_reader *reader, ladle_cache *cache, ladle_table *table,
+                           const made_column *column, int64_t start, int64_t stop, ladle_error *error);
+
+/* The same, and no error. */
 void assert_column(ladle_reader *reader, ladle_cache *cache, ladle_table *table,
                    const made_column *column, int64_t start, int64_t stop);
 

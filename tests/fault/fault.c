@@ -1,0 +1,372 @@
+/* Faults on purpose: each allocation and each read of each scenario fails, once and from then on.
+ *
+ * Whatever fails: the call succeeds with the right answer or fails with a status that fits and a message, nothing
+ * is left behind (pointers NULL, ledger 0, no descriptor), and the same handles then serve the same call. */
+#include "memory/context.h"
+#include "memory/lease.h"
+#include "support/check.h"
+#include "support/rootfile.h"
+
+#include <unistd.h>
+
+enum { ENTRIES = 120, PAGE = 50 };
+
+/* A file on disk, and the handles that a scenario starts from. */
+typedef struct world {
+    ladle_context *context;
+    const char *path;
+    ladle_file *file;
+    ladle_table *table;
+    ladle_reader *reader;
+    ladle_cache *cache;
+} world;
+
+typedef struct scenario {
+    const char *name;
+    ladle_status (*run)(world *w, ladle_error *error);
+    const char *codec; /* "" stores */
+    bool embedded, flag80;
+    int threads;
+    int64_t cache_budget; /* -1: no cache */
+} scenario;
+
+/* --- scenarios --------------------------------------------------------------------------------- */
+
+static ladle_status open_and_list(world *w, ladle_error *error)
+{
+    ladle_file *file = ladle_file_open(w->context, w->path, error);
+    if (file == NULL)
+        return (ladle_status)error->status;
+    ladle_keys *keys = ladle_file_keys(file, error);
+    ladle_status status = keys == NULL ? (ladle_status)error->status : LADLE_OK;
+    if (keys != NULL && ladle_keys_damage(keys) != NULL)
+        *error = *ladle_keys_damage(keys), status = (ladle_status)error->status;
+    else if (keys != NULL)
+        assert_int_equal(ladle_keys_count(keys), 3);
+    ladle_keys_release(keys);
+    ladle_file_release(file);
+    return status;
+}
+
+static ladle_status open_table(world *w, ladle_error *error)
+{
+    ladle_table *table = ladle_file_table(w->file, "t", error);
+    if (table == NULL)
+        return (ladle_status)error->status;
+    assert_int_equal(ladle_table_n_columns(table), ALL_FORMS + 3);
+    assert_int_equal(ladle_table_n_entries(table), ENTRIES);
+    ladle_table_release(table);
+    return LADLE_OK;
+}
+
+static ladle_status read_forms(world *w, int first, int last, ladle_error *error)
+{
+    for (int i = first; i <= last; i++) {
+        ladle_status status = read_expected(w->reader, w->cache, w->table, &all_forms[i], 7, ENTRIES - 5, error);
+        if (status != LADLE_OK)
+            return status;
+    }
+    return LADLE_OK;
+}
+
+static ladle_status read_flat(world *w, ladle_error *error)
+{
+    return read_forms(w, 0, 2, error);
+}
+
+static ladle_status read_jagged(world *w, ladle_error *error)
+{
+    return read_forms(w, 4, 5, error);
+}
+
+static ladle_status read_strings(world *w, ladle_error *error)
+{
+    return read_forms(w, 6, 6, error);
+}
+
+static ladle_status read_leaflist(world *w, ladle_error *error)
+{
+    return read_forms(w, 7, 7, error);
+}
+
+static ladle_status read_all_forms(world *w, ladle_error *error)
+{
+    return read_forms(w, 0, ALL_FORMS - 1, error);
+}
+
+/* Whole pages and twice: offsets are shared, and then everything is there already. */
+static ladle_status read_twice(world *w, ladle_error *error)
+{
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < ALL_FORMS; i++) {
+            ladle_status status = read_expected(w->reader, w->cache, w->table, &all_forms[i], 0, ENTRIES, error);
+            if (status != LADLE_OK)
+                return status;
+        }
+    return LADLE_OK;
+}
+
+static ladle_status read_batch(world *w, ladle_error *error)
+{
+    enum { N = 12 };
+    ladle_request requests[N];
+    ladle_lease *leases[N];
+    ladle_error errors[N];
+    for (int i = 0; i < N; i++) {
+        ladle_column_info info = {.struct_size = sizeof info};
+        int32_t column = i % ladle_table_n_columns(w->table);
+        (void)ladle_table_column(w->table, column, &info);
+        requests[i] = (ladle_request){w->table, column, i % info.n_buffers, 3 * i, ENTRIES - i};
+        leases[i] = (ladle_lease *)(void *)&errors[i];
+        errors[i] = blank_error();
+    }
+    ladle_status status = ladle_read_buffers(w->reader, requests, N, leases, errors);
+    bool failed = false;
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(leases[i] == NULL, errors[i].status != LADLE_OK);
+        if (errors[i].status != LADLE_OK && !failed) {
+            failed = true;
+            *error = errors[i];
+            assert_int_equal(status, errors[i].status);
+        }
+        ladle_lease_release(leases[i]);
+    }
+    assert_int_equal(failed, status != LADLE_OK);
+    return status;
+}
+
+static ladle_status make_lease(void *user, ladle_lease **lease, ladle_error *error)
+{
+    world *w = user;
+    *lease = ladle_lease_copy(w->context, LADLE_DTYPE_U16, 5, "0123456789", error);
+    return *lease == NULL ? (ladle_status)error->status : LADLE_OK;
+}
+
+static ladle_status use_cache(world *w, ladle_error *error)
+{
+    ladle_status status = LADLE_OK;
+    for (int i = 0; i < 70 && status == LADLE_OK; i++) { /* beyond the first size of its index */
+        char key[16];
+        (void)snprintf(key, sizeof key, "key %d", i % 35);
+        ladle_lease *lease = (ladle_lease *)(void *)key;
+        status = ladle_cache_fetch(w->cache, key, strlen(key), make_lease, w, &lease, error);
+        assert_int_equal(lease == NULL, status != LADLE_OK);
+        if (status != LADLE_OK)
+            break;
+        assert_memory_equal(ladle_lease_data(lease), "0123456789", 10);
+        (void)snprintf(key, sizeof key, "put %d", i);
+        status = ladle_cache_put(w->cache, key, strlen(key), lease, 10, error);
+        ladle_lease_release(lease);
+    }
+    return status;
+}
+
+static ladle_status make_handles(world *w, ladle_error *error)
+{
+    ladle_reader *reader = ladle_reader_create(w->context, 2, error);
+    if (reader == NULL)
+        return (ladle_status)error->status;
+    ladle_cache *cache = ladle_cache_create(w->context, 0, error);
+    ladle_status status = cache == NULL ? (ladle_status)error->status : LADLE_OK;
+    ladle_cache_release(cache);
+    ladle_reader_release(reader);
+    return status;
+}
+
+static ladle_status miss_a_name(world *w, ladle_error *error)
+{
+    ladle_table *table = ladle_file_table(w->file, "tt", error);
+    assert_null(table);
+    return error->status == LADLE_NOT_FOUND ? LADLE_OK : (ladle_status)error->status;
+}
+
+#define SCENARIO(run, ...) {#run, run, __VA_ARGS__}
+
+static const scenario scenarios[] = {
+    SCENARIO(open_and_list, "ZL", false, false, 1, -1),
+    SCENARIO(open_table, "ZL", false, false, 1, -1),
+    SCENARIO(open_table, "XZ", true, false, 1, -1),
+    SCENARIO(miss_a_name, "ZS", false, false, 1, -1),
+    SCENARIO(read_flat, "ZL", false, false, 1, -1),
+    SCENARIO(read_jagged, "L4", false, false, 1, -1),
+    SCENARIO(read_jagged, "L4", false, true, 1, -1),
+    SCENARIO(read_strings, "ZS", false, false, 1, -1),
+    SCENARIO(read_leaflist, "XZ", false, false, 1, -1),
+    SCENARIO(read_all_forms, "CS", true, false, 1, -1),
+    SCENARIO(read_all_forms, "ZL", false, false, 1, -1),
+    SCENARIO(read_all_forms, "CS", false, false, 1, -1),
+    SCENARIO(read_all_forms, "XZ", false, false, 1, -1),
+    SCENARIO(read_all_forms, "L4", false, false, 1, -1),
+    SCENARIO(read_all_forms, "ZS", false, false, 1, -1),
+    SCENARIO(read_all_forms, NULL, false, false, 1, -1),
+    SCENARIO(read_all_forms, "ZS", false, false, 3, -1),
+    SCENARIO(read_batch, "ZL", true, false, 1, -1),
+    SCENARIO(read_batch, "ZS", false, false, 2, -1),
+    SCENARIO(read_twice, "ZL", false, false, 1, 0),
+    SCENARIO(read_twice, "ZL", true, false, 1, 4000),
+    SCENARIO(use_cache, NULL, false, false, 1, 0),
+    SCENARIO(use_cache, NULL, false, false, 1, 600),
+    SCENARIO(make_handles, NULL, false, false, 1, -1),
+};
+
+/* --- the world --------------------------------------------------------------------------------- */
+
+static void write_file(const scenario *s, char *path)
+{
+    made_tree tree = {.name = "t", .columns = all_forms, .n_columns = ALL_FORMS, .n_entries = ENTRIES,
+                      .page_entries = PAGE, .codec = s->codec, .embedded = s->embedded, .flag80 = s->flag80};
+    made_file made;
+    begin_file(&made);
+    made.codec = s->codec;
+    /* A directory with one key beside the tree. */
+    made_key inner = *add_record(&made, "TH1F", "h", 1, "abc", 3, NULL);
+    int64_t nbytes, seek = add_key_list(&made, &inner, 1, 1, &nbytes);
+    made.n_keys = 0;
+    (void)add_directory(&made, "d", seek, nbytes);
+    add_tree(&made, &tree);
+    end_file(&made);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, made.bytes.data, made.bytes.n), (ssize_t)made.bytes.n);
+    (void)close(fd);
+    free_file(&made);
+}
+
+static world begin_world(const scenario *s, const char *path)
+{
+    ladle_error error = blank_error();
+    world w = {.context = begin_context(), .path = path};
+    w.file = ladle_file_open(w.context, path, &error);
+    assert_some(w.file, error);
+    w.table = ladle_file_table(w.file, "t", &error);
+    assert_some(w.table, error);
+    w.reader = ladle_reader_create(w.context, s->threads, &error);
+    assert_some(w.reader, error);
+    if (s->cache_budget >= 0) {
+        w.cache = ladle_cache_create(w.context, s->cache_budget, &error);
+        assert_some(w.cache, error);
+    }
+    return w;
+}
+
+static void end_world(world *w)
+{
+    ladle_cache_release(w->cache);
+    ladle_reader_release(w->reader);
+    ladle_table_release(w->table);
+    ladle_file_release(w->file);
+    end_context(w->context);
+}
+
+/* One run with event `k` failing. Returns what the scenario said. */
+static ladle_status run_once(const scenario *s, const char *path, ladle_fault_kind kind, int64_t k, bool forever,
+                             ladle_error *error)
+{
+    world w = begin_world(s, path);
+    ladle_fault_arm(w.context, kind, k, forever);
+    *error = blank_error();
+    ladle_status status = s->run(&w, error);
+    (void)ladle_fault_disarm(w.context, kind);
+    if (status != LADLE_OK) {
+        assert_int_equal(error->status, status);
+        assert_true(strlen(error->message) > 10);
+        if (error->where[0] == '\0' && s->run != use_cache && s->run != make_handles)
+            fail_msg("%s: event %d: no place for \"%s\"", s->name, (int)k, error->message);
+    }
+    /* The same handles serve the same call, now that nothing fails. */
+    ladle_error again = blank_error();
+    assert_ok(s->run(&w, &again), again);
+    end_world(&w);
+    return status;
+}
+
+static int64_t count_events(const scenario *s, const char *path, ladle_fault_kind kind)
+{
+    world w = begin_world(s, path);
+    ladle_fault_arm(w.context, kind, 0, false);
+    ladle_error error = blank_error();
+    assert_ok(s->run(&w, &error), error);
+    int64_t n = ladle_fault_disarm(w.context, kind);
+    end_world(&w);
+    return n;
+}
+
+static int64_t n_faults; /* injected in all */
+
+static void fail_each(ladle_fault_kind kind, int expected, int64_t least)
+{
+    for (size_t i = 0; i < N_OF(scenarios); i++) {
+        const scenario *s = &scenarios[i];
+        char path[] = "/tmp/ladle-fault-XXXXXX";
+        write_file(s, path);
+        int fds = count_fds();
+        int64_t n = count_events(s, path, kind), failed = 0;
+        for (int64_t k = 1; k <= n; k++)
+            for (int forever = 0; forever < 2; forever++) {
+                ladle_error error;
+                ladle_status status = run_once(s, path, kind, k, forever == 1, &error);
+                n_faults++;
+                if (status != LADLE_OK && status != (ladle_status)expected)
+                    fail_msg("%s %s: event %d: %s: %s", s->name, s->codec == NULL ? "" : s->codec, (int)k,
+                             ladle_status_name((int)status), error.message);
+                failed += status != LADLE_OK;
+                assert_int_equal(count_fds(), fds);
+            }
+        (void)unlink(path);
+        /* What is a favour may fail unseen, most is none. */
+        if (n > 0 && failed * 2 < n)
+            fail_msg("%s: only %d of %d failures were noticed", s->name, (int)failed, (int)(2 * n));
+        least -= n;
+    }
+    assert_true(least <= 0);
+}
+
+static void every_allocation_fails(void **state)
+{
+    (void)state;
+    fail_each(LADLE_FAULT_ALLOC, LADLE_NOMEM, 500);
+}
+
+static void every_read_fails(void **state)
+{
+    (void)state;
+    fail_each(LADLE_FAULT_READ_ERROR, LADLE_IO, 50);
+}
+
+static void every_read_finds_the_end(void **state)
+{
+    (void)state;
+    fail_each(LADLE_FAULT_READ_EOF, LADLE_TRUNCATED, 50);
+}
+
+/* Short reads are carried on and interrupted ones repeated: nobody notices. */
+static void short_and_interrupted_reads_do_no_harm(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_OF(scenarios); i++) {
+        const scenario *s = &scenarios[i];
+        char path[] = "/tmp/ladle-fault-XXXXXX";
+        write_file(s, path);
+        int64_t n = count_events(s, path, LADLE_FAULT_READ_SHORT);
+        for (int64_t k = 1; k <= n; k++) {
+            ladle_error error;
+            for (int forever = 0; forever < 2; forever++)
+                assert_ok(run_once(s, path, LADLE_FAULT_READ_SHORT, k, forever == 1, &error), error);
+            assert_ok(run_once(s, path, LADLE_FAULT_INTERRUPTED, k, false, &error), error);
+            n_faults += 3;
+        }
+        (void)unlink(path);
+    }
+    print_message("%lld faults injected\n", (long long)n_faults);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_allocation_fails),
+        cmocka_unit_test(every_read_fails),
+        cmocka_unit_test(every_read_finds_the_end),
+        cmocka_unit_test(short_and_interrupted_reads_do_no_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,249 @@
+#include "fuzz/everything.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void complain(everything *e, const char *format, ...) LADLE_PRINTF(2, 3);
+
+static void complain(everything *e, const char *format, ...)
+{
+    if (e->complaint[0] != '\0')
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(e->complaint, sizeof e->complaint, format, arguments);
+    va_end(arguments);
+}
+
+static ladle_error blank(void)
+{
+    ladle_error error;
+    memset(&error, 0x55, sizeof error);
+    error.where[0] = error.message[0] = '\0';
+    return error;
+}
+
+/* May damaged bytes lead to that answer? NOMEM may not: there is a budget, and memory enough for it. */
+static bool is_damage(int status)
+{
+    switch (status) {
+    case LADLE_BUDGET:
+    case LADLE_TRUNCATED:
+    case LADLE_CORRUPT:
+    case LADLE_CHECKSUM:
+    case LADLE_UNSUPPORTED:
+    case LADLE_LIMIT:
+    case LADLE_NOT_FOUND:
+    case LADLE_NOT_ROOT: return true;
+    default: return false;
+    }
+}
+
+static void check_error(everything *e, const char *what, const char *name, ladle_status status,
+                        const ladle_error *error)
+{
+    if (!is_damage((int)status))
+        complain(e, "%s %s: status %s: %s", what, name, ladle_status_name((int)status), error->message);
+    else if (error->status != (int32_t)status)
+        complain(e, "%s %s: returns %s, the error says %s", what, name, ladle_status_name((int)status),
+                 ladle_status_name(error->status));
+    else if (strlen(error->message) < 10 || strlen(error->message) >= sizeof error->message - 1)
+        complain(e, "%s %s: message \"%s\"", what, name, error->message);
+    else if (error->where[0] == '\0')
+        complain(e, "%s %s: no place for \"%s\"", what, name, error->message);
+    else if (error->offset < -1)
+        complain(e, "%s %s: offset %lld for \"%s\"", what, name, (long long)error->offset, error->message);
+}
+
+/* --- ranges are slices ----------------------------------------------------------------------------- */
+
+static const int64_t *offsets_of(const ladle_array *array)
+{
+    return array->n_buffers == 2 ? ladle_lease_data(array->buffers[0]) : NULL;
+}
+
+static const uint8_t *data_of(const ladle_array *array)
+{
+    return ladle_lease_data(array->buffers[array->n_buffers - 1]);
+}
+
+/* Bytes of one item of data, whether an entry has one of them or several. */
+static int64_t item_nbytes(const ladle_array *array)
+{
+    const int64_t *offsets = offsets_of(array);
+    int64_t items = offsets == NULL ? array->n_entries : offsets[array->n_entries];
+    return items == 0 ? 0 : ladle_lease_nbytes(array->buffers[array->n_buffers - 1]) / items;
+}
+
+static bool is_slice(const ladle_array *whole, int64_t start, int64_t stop, const ladle_array *part)
+{
+    const int64_t *all = offsets_of(whole), *some = offsets_of(part);
+    int64_t first = start, last = stop;
+    if (part->n_entries != stop - start || part->n_buffers != whole->n_buffers)
+        return false;
+    if (all != NULL) {
+        for (int64_t i = start; i <= stop; i++)
+            if (all[i] - all[start] != some[i - start])
+                return false;
+        first = all[start];
+        last = all[stop];
+    }
+    int64_t item = item_nbytes(whole), nbytes = (last - first) * item;
+    return ladle_lease_nbytes(part->buffers[part->n_buffers - 1]) == nbytes &&
+           (nbytes == 0 || memcmp(data_of(whole) + first * item, data_of(part), (size_t)nbytes) == 0);
+}
+
+/* Offsets rise from 0 to the number of items. */
+static bool is_consistent(const ladle_array *array, int64_t n_entries)
+{
+    if (array->n_entries != n_entries || array->n_buffers < 1)
+        return false;
+    const int64_t *offsets = offsets_of(array);
+    if (offsets == NULL)
+        return true;
+    if (offsets[0] != 0 || ladle_lease_count(array->buffers[0]) != n_entries + 1)
+        return false;
+    for (int64_t i = 0; i < n_entries; i++)
+        if (offsets[i + 1] < offsets[i])
+            return false;
+    return offsets[n_entries] == 0
+               ? ladle_lease_count(array->buffers[1]) == 0
+               : ladle_lease_count(array->buffers[1]) % offsets[n_entries] == 0;
+}
+
+static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32_t index)
+{
+    seen_column *c = &t->columns[index];
+    ladle_column_info info = {.struct_size = sizeof info};
+    if (ladle_table_column(t->table, index, &info) != LADLE_OK) {
+        complain(e, "column %d cannot be described", index);
+        return;
+    }
+    (void)snprintf(c->name, sizeof c->name, "%s", info.name);
+    ladle_column_type(&info, c->type, sizeof c->type);
+    c->n_entries = info.n_entries;
+    c->counter = info.counter;
+    ladle_error error = blank();
+    c->status = ladle_read_column(reader, NULL, t->table, index, 0, info.n_entries, &c->array, &error);
+    if (c->status != LADLE_OK) {
+        check_error(e, "column", c->name, c->status, &error);
+        for (int i = 0; i <= LADLE_MAX_DIMS; i++)
+            if (c->array.buffers[i] != NULL)
+                complain(e, "column %s: a buffer after an error", c->name);
+        (void)snprintf(c->why, sizeof c->why, "%s: %.80s: %.150s", ladle_status_name((int)c->status), error.where,
+                       error.message);
+        return;
+    }
+    e->n_read++;
+    if (!is_consistent(&c->array, info.n_entries)) {
+        complain(e, "column %s: its buffers contradict each other", c->name);
+        return;
+    }
+    int64_t start = info.n_entries / 3, stop = info.n_entries - info.n_entries / 4;
+    ladle_array part;
+    ladle_status status = ladle_read_column(reader, NULL, t->table, index, start, stop, &part, &error);
+    if (status != LADLE_OK)
+        complain(e, "column %s: whole, but not in a range: %s", c->name, error.message);
+    else if (!is_slice(&c->array, start, stop, &part))
+        complain(e, "column %s: a range is not the slice of the whole", c->name);
+    ladle_array_release(&part);
+}
+
+static void see_pages(everything *e, const seen_table *t, int32_t index)
+{
+    ladle_column_info info = {.struct_size = sizeof info};
+    (void)ladle_table_column(t->table, index, &info);
+    for (int64_t i = 0; i < info.n_pages; i++) {
+        ladle_page_info page = {.struct_size = sizeof page};
+        if (ladle_table_page(t->table, index, i, &page) != LADLE_OK)
+            complain(e, "column %s: page %lld cannot be described", info.name, (long long)i);
+    }
+}
+
+static void see_table(everything *e, ladle_reader *reader, const ladle_key_info *key, seen_table *t)
+{
+    (void)snprintf(t->path, sizeof t->path, "%.80s;%d", key->path, key->cycle);
+    t->cycle = key->cycle;
+    t->offset = key->offset;
+    t->nbytes = key->nbytes;
+    size_t size = strlen(key->path) + 16;
+    char *path = malloc(size);
+    if (path == NULL)
+        abort();
+    (void)snprintf(path, size, "%s;%d", key->path, key->cycle);
+    ladle_error error = blank();
+    t->table = ladle_file_table(e->file, path, &error);
+    free(path);
+    t->status = t->table == NULL ? (ladle_status)error.status : LADLE_OK;
+    if (t->table == NULL) {
+        check_error(e, "table", t->path, t->status, &error);
+        return;
+    }
+    t->n_columns = ladle_table_n_columns(t->table);
+    t->columns = calloc((size_t)t->n_columns + 1, sizeof *t->columns);
+    if (t->columns == NULL)
+        abort();
+    for (int32_t i = 0; i < t->n_columns; i++) {
+        see_column(e, reader, t, i);
+        see_pages(e, t, i);
+    }
+    int64_t n_borders;
+    const int64_t *borders = ladle_table_clusters(t->table, &n_borders);
+    for (int64_t i = 0; i + 1 < n_borders; i++)
+        if (borders[i] >= borders[i + 1])
+            complain(e, "table %s: clusters do not rise", t->path);
+}
+
+void see_everything(everything *e, const void *data, size_t nbytes, int64_t budget)
+{
+    memset(e, 0, sizeof *e);
+    ladle_error error = blank();
+    e->context = ladle_context_create(NULL, &error);
+    if (e->context == NULL)
+        abort();
+    ladle_context_set_budget(e->context, budget);
+    ladle_source *source = ladle_source_from_memory(e->context, "mutant", data, (int64_t)nbytes, &error);
+    e->file = source == NULL ? NULL : ladle_file_open_source(e->context, source, &error);
+    ladle_keys *keys = e->file == NULL ? NULL : ladle_file_keys(e->file, &error);
+    ladle_reader *reader = ladle_reader_create(e->context, 1, NULL);
+    if (keys == NULL) {
+        e->status = (ladle_status)error.status;
+        check_error(e, "file", "", e->status, &error);
+    } else {
+        e->tables = calloc((size_t)ladle_keys_count(keys) + 1, sizeof *e->tables);
+        if (e->tables == NULL)
+            abort();
+        if (ladle_keys_damage(keys) != NULL)
+            check_error(e, "directory", "", (ladle_status)ladle_keys_damage(keys)->status, ladle_keys_damage(keys));
+        for (int64_t i = 0; i < ladle_keys_count(keys); i++)
+            if (ladle_keys_get(keys, i)->is_table)
+                see_table(e, reader, ladle_keys_get(keys, i), &e->tables[e->n_tables++]);
+    }
+    ladle_keys_release(keys);
+    ladle_reader_release(reader);
+    ladle_memory_info memory = {.struct_size = sizeof memory};
+    ladle_context_memory(e->context, &memory);
+    if (memory.peak > budget)
+        complain(e, "%lld bytes were held, the budget is %lld", (long long)memory.peak, (long long)budget);
+}
+
+void forget_everything(everything *e)
+{
+    for (int64_t i = 0; i < e->n_tables; i++) {
+        for (int32_t k = 0; k < e->tables[i].n_columns; k++)
+            ladle_array_release(&e->tables[i].columns[k].array);
+        free(e->tables[i].columns);
+        ladle_table_release(e->tables[i].table);
+    }
+    free(e->tables);
+    ladle_file_release(e->file);
+    (void)ladle_context_trim(e->context);
+    ladle_memory_info memory = {.struct_size = sizeof memory};
+    ladle_context_memory(e->context, &memory);
+    if (memory.total != 0)
+        complain(e, "%lld bytes are held after everything was released", (long long)memory.total);
+    ladle_context_release(e->context);
+    e->context = NULL;
+}
