@@ -35,8 +35,10 @@ def test_file_may_be_spelled_in_every_local_way(sample, spell):
     assert isinstance(got._mapping, LadleSourceMapping)
     assert got._partition_key == want._partition_key
     assert_same_array(got.events().Muon.pt, want.events().Muon.pt)
-    assert got.file_handle is not None
-    assert not got.info().uproot_is_open
+    is_open = isinstance(file, uproot.reading.ReadOnlyDirectory)
+    assert got.info().uproot_is_open == is_open
+    assert isinstance(got.file_handle, type(file) if is_open else uproot.reading.ReadOnlyFile)
+    assert got.info().uproot_is_open
 
 
 def test_a_table_in_a_directory(sample):
@@ -109,6 +111,9 @@ def test_preload(sample, preload, cache, mode):
     for name in ("ScoutingPFJet", "ScoutingMuon"):
         assert_same_array(got.events()[name], want.events()[name])
     assert "preload" in got.info().seconds
+    preloaded, expected = got._mapping.preloaded_arrays, want._mapping.preloaded_arrays
+    assert set(preloaded) == set(expected)
+    assert "ScoutingPFJet_pt" in preloaded
 
 
 def test_preload_of_columns_that_uproot_reads(sample):
@@ -169,6 +174,7 @@ def test_a_factory_pickles_as_its_recipe(sample, dumps, cache):
     assert_same_array(events.Jet, factory.events().Jet)
     assert [entry.branch for entry in other.access_log][:1] == ["nJet"]
     assert other.info() == factory.info()
+    assert other.file_handle.file_path == factory.file_handle.file_path
     # opened anew, so a file that has changed in between is noticed
     assert other._mapping._source.table is not factory._mapping._source.table
 

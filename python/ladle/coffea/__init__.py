@@ -8,8 +8,22 @@ Arguments, events and behaviours are those of ``coffea.nanoevents``. ``factory.i
 columns are read natively, which through uproot, and why.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ladle.coffea._factory import NanoEventsFactory
 from ladle.coffea._info import SourceInfo
 from ladle.coffea._mapping import LadleSourceMapping
 
-__all__ = ["LadleSourceMapping", "NanoEventsFactory", "SourceInfo"]
+if TYPE_CHECKING:
+    from ladle.coffea._runner import Runner
+
+__all__ = ["LadleSourceMapping", "NanoEventsFactory", "Runner", "SourceInfo"]
+
+
+def __getattr__(name: str) -> Any:
+    # coffea.processor costs memory that an analysis without a Runner does not need.
+    if name == "Runner":
+        from ladle.coffea._runner import Runner
+
+        return Runner
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,7 +30,7 @@ class _Where:
 
     path: str
     table_path: str
-    file_handle: Any = None
+    directory: Any = None
 
 
 class _NotNativeError(Exception):
@@ -144,7 +144,6 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
             start,
             stop,
             access_log=access_log,
-            file_handle=source.file if where.file_handle is None else where.file_handle,
             virtual=mode == "virtual",
             buffer_cache=buffer_cache,
             uproot_settings={
@@ -178,7 +177,16 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
         """
         if self._info is None:
             return SourceInfo("", "", uproot={"*": "not built by ladle's from_root"})
+        if isinstance(self._mapping, LadleSourceMapping):
+            return replace(self._info, uproot_is_open=self._mapping.source.uproot_is_open)
         return self._info
+
+    @property
+    def file_handle(self) -> Any:
+        """The file as uproot has it open; asking for it opens it."""
+        if isinstance(self._mapping, LadleSourceMapping):
+            return self._mapping.file_handle
+        return super().file_handle
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "info": self._info}
@@ -267,7 +275,7 @@ def _open(where: _Where, uproot_options: dict[str, Any]) -> TableSource:
     """
     try:
         source = TableSource(
-            where.path, where.table_path, uproot_options=uproot_options, directory=where.file_handle
+            where.path, where.table_path, uproot_options=uproot_options, directory=where.directory
         )
     except Error as error:
         if error.status == "UNSUPPORTED":
@@ -295,20 +303,20 @@ def _preload(
         names = set(source.tree.keys(filter_branch=preload, full_paths=False))
     else:
         names = set(preload)
-    mapping.preload([name for name in base.native if name in names])
-    if not any(name.rpartition("/")[2] in names for name in base.foreign):
-        return
     start, stop = mapping._start, mapping._stop
-    arrays = source.tree.arrays(
-        filter_branch=lambda branch: branch.name in names and branch.name not in base.native,
-        entry_start=start,
-        entry_stop=stop,
-        ak_add_doc=True,
-        how=dict,
+    arrays = {}
+    if any(name.rpartition("/")[2] in names for name in base.foreign):
+        arrays = source.tree.arrays(
+            filter_branch=lambda branch: branch.name in names and branch.name not in base.native,
+            entry_start=start,
+            entry_stop=stop,
+            ak_add_doc=True,
+            how=dict,
+        )
+    mapping.preload(
+        [name for name in base.native if name in names],
+        {name: _OnlySliceableAs(array, slice(start, stop)) for name, array in arrays.items()},
     )
-    mapping._uproot_settings["preloaded_arrays"] = {
-        name: _OnlySliceableAs(array, slice(start, stop)) for name, array in arrays.items()
-    }
 
 
 def _describe(source: TableSource, base: BaseForm, seconds: dict[str, float]) -> SourceInfo:
@@ -325,5 +333,4 @@ def _describe(source: TableSource, base: BaseForm, seconds: dict[str, float]) ->
         skipped=dict(base.skipped),
         seconds=seconds,
         disk_nbytes=nbytes,
-        uproot_is_open=source.uproot_is_open,
     )

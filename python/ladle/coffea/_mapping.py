@@ -55,8 +55,6 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         The entries.
     access_log : list, optional
         Is appended an ``Accessed(branch, buffer_key)`` for each column that a missing buffer needs.
-    file_handle : object, optional
-        What the factory shows as its ``file_handle``.
     virtual : bool
         Whether values are callables that read, for virtual arrays, or the buffers themselves.
     buffer_cache : mutable mapping, optional
@@ -77,7 +75,6 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         stop: int,
         *,
         access_log: list[Any] | None = None,
-        file_handle: Any = None,
         virtual: bool = True,
         buffer_cache: Any = None,
         uproot_settings: dict[str, Any] | None = None,
@@ -88,13 +85,13 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
             stop=stop,
             cache={},
             access_log=access_log,
-            file_handle=file_handle,
             virtual=virtual,
             buffer_cache=buffer_cache,
         )
         self._source = source
         self._native = native
         self._uproot_settings = dict(uproot_settings or {})
+        self._preloaded: list[str] | None = None
         self._prepare()
 
     def _prepare(self) -> None:
@@ -116,14 +113,30 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         """UUID of the file, path of the table, entry range: where all keys begin."""
         return self._source.uuid, self._source.object_path, f"{self._start}-{self._stop}"
 
-    def preload(self, names: list[str]) -> None:
+    @property
+    def preloaded_arrays(self) -> dict[str, Any] | None:
+        """What was preloaded, by name; ``None`` if nothing was asked for."""
+        if self._preloaded is None:
+            return None
+        native = {
+            name: awkward.Array(self.get_column_handle(self._source, name, False).layout())
+            for name in self._preloaded
+        }
+        others: dict[str, Any] = self._uproot_settings["preloaded_arrays"]
+        return native | others
+
+    def preload(self, names: list[str], arrays: dict[str, Any]) -> None:
         """Read native columns in one pass over the file, and hold them.
 
         Parameters
         ----------
         names : list of str
             Columns that ladle reads.
+        arrays : dict of str to awkward.Array
+            Columns that uproot has read.
         """
+        self._preloaded = names
+        self._uproot_settings["preloaded_arrays"] = arrays
         columns = self._source.columns
         self._delivery.preload(
             [
@@ -132,6 +145,20 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
                 for buffer in range(columns[index].n_buffers)
             ]
         )
+
+    @property
+    def file_handle(self) -> Any:
+        """The file in uproot, which is opened if nobody has asked for it yet.
+
+        As in coffea: the directory that the caller gave, or uproot's file.
+        """
+        source = self._source
+        return source.directory.file if source.given_directory is None else source.given_directory
+
+    @property
+    def source(self) -> TableSource:
+        """The table that is read."""
+        return self._source
 
     def __getitem__(self, key: str) -> Any:
         if self._virtual:
@@ -230,11 +257,10 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ("_delivery", "_plans", "_uproot", "_file_handle"):
+        for name in ("_delivery", "_plans", "_uproot"):
             state.pop(name, None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._file_handle = None
         self._prepare()

@@ -40,7 +40,7 @@ class TableSource:
     ) -> None:
         self.path = path
         self.uproot_options = dict(uproot_options or {})
-        self._directory = directory
+        self.given_directory = directory
         self._open(table_path)
         self.uuid = self.table.file_uuid
         self.object_path = self._object_path(table_path)
@@ -99,21 +99,26 @@ class TableSource:
         return {name: reason for name, reason in reasons if reason is not None}
 
     @cached_property
-    def tree(self) -> Any:
-        """The table in uproot, opened on first use."""
-        directory = self._directory
-        if directory is None:
-            directory = uproot.open({self.path: None}, **self.uproot_options)
+    def directory(self) -> Any:
+        """The file in uproot, opened on first use unless the caller has it open."""
+        if self.given_directory is not None:
+            return self.given_directory
+        directory = uproot.open({self.path: None}, **self.uproot_options)
         if str(directory.file.uuid) != self.uuid:
             raise RuntimeError(
                 f"UUID of file {self.path} does not match expected value ({self.uuid})"
             )
-        return directory.file.root_directory[self.object_path]
+        return directory
+
+    @cached_property
+    def tree(self) -> Any:
+        """The table in uproot, opened on first use."""
+        return self.directory.file.root_directory[self.object_path]
 
     @property
     def uproot_is_open(self) -> bool:
         """Whether uproot has the file open too."""
-        return "tree" in self.__dict__
+        return self.given_directory is not None or "directory" in self.__dict__
 
     def find(self, name: str) -> int | None:
         """Return the index of the column of that exact name."""
@@ -134,5 +139,5 @@ class TableSource:
         self.uproot_options = state["uproot_options"]
         self.uuid = state["uuid"]
         self.open_seconds = 0.0
-        self._directory = None
+        self.given_directory = None
         self._opened = None
