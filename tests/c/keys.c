@@ -241,6 +241,54 @@ static void types_are_written_as_awkward_does(void **state)
     close_fixture(&f);
 }
 
+/* Clusters that nobody recorded come from the pages, also where these are empty or make no sense. */
+static void clusters_rise_whatever_the_pages_say(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t first[3]; /* entries of the three pages */
+        int n;
+        int64_t borders[5];
+        bool readable;
+    } cases[] = {
+        {{0, 10, 20}, 4, {0, 10, 20, 30}, true}, {{0, 0, 20}, 3, {0, 20, 30}, true},
+        {{0, 20, 20}, 3, {0, 20, 30}, true},     {{0, 20, 10}, 2, {0, 30}, false},
+        {{0, 10, 40}, 2, {0, 30}, false},        {{0, -1, 20}, 2, {0, 30}, false},
+    };
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        fixture f;
+        begin_file(&f.made);
+        made_tree tree = {.name = "t", .columns = flat, .n_columns = 1, .n_entries = 30, .page_entries = 10,
+                          .no_clusters = true};
+        add_tree(&f.made, &tree);
+        end_file(&f.made);
+        bytes before = {0}, after = {0};
+        for (int k = 0; k < 3; k++) {
+            put_u64(&before, (uint64_t)k * 10);
+            put_u64(&after, (uint64_t)cases[i].first[k]);
+        }
+        uint8_t *place = memmem(f.made.bytes.data, f.made.bytes.n, before.data, before.n);
+        assert_non_null(place);
+        memcpy(place, after.data, after.n);
+        open_fixture(&f);
+        ladle_error error = blank_error();
+        ladle_table *table = ladle_file_table(f.file, "t", &error);
+        assert_some(table, error);
+        int64_t n;
+        const int64_t *borders = ladle_table_clusters(table, &n);
+        assert_int_equal(n, cases[i].n);
+        for (int64_t k = 0; k < n; k++)
+            assert_int_equal(borders[k], cases[i].borders[k]);
+        ladle_column_info info = {.struct_size = sizeof info};
+        assert_int_equal(ladle_table_column(table, 0, &info), LADLE_OK);
+        assert_int_equal(info.reason == NULL, cases[i].readable);
+        ladle_table_release(table);
+        close_fixture(&f);
+        bytes_free(&before);
+        bytes_free(&after);
+    }
+}
+
 /* Whatever byte of a directory is damaged: its keys may be lost, the others are there, and it is said. */
 static void a_damaged_directory_costs_only_itself(void **state)
 {
@@ -321,6 +369,7 @@ int main(void)
         cmocka_unit_test(the_default_table),
         cmocka_unit_test(columns_by_name),
         cmocka_unit_test(types_are_written_as_awkward_does),
+        cmocka_unit_test(clusters_rise_whatever_the_pages_say),
         cmocka_unit_test(a_damaged_directory_costs_only_itself),
         cmocka_unit_test(what_is_no_root_file),
     };
