@@ -46,6 +46,9 @@ void ladle_near_offer(ladle_near *near, const char *name)
     size_t na = strlen(near->wanted), nb = strlen(name);
     if (na == 0 || na > MAX_NAME || nb > MAX_NAME)
         return;
+    for (int i = 0; i < near->count; i++)
+        if (strcmp(near->best[i].name, name) == 0)
+            return; /* another cycle of the same name */
     /* A third of the letters may be wrong. */
     int worst = (int)(2 * (1 + na / 3));
     size_t gap = na > nb ? na - nb : nb - na;

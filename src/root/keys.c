@@ -252,7 +252,7 @@ static const ladle_key_info *find_path(const ladle_keys *keys, const char *path)
 /* The table meant by an empty path. */
 static const ladle_key_info *find_default(const ladle_keys *keys, char *names, size_t size)
 {
-    const ladle_key_info *only = NULL;
+    const ladle_key_info *only = NULL, *last = NULL;
     size_t used = 0;
     bool several = false;
     names[0] = '\0';
@@ -262,8 +262,9 @@ static const ladle_key_info *find_default(const ladle_keys *keys, char *names, s
             continue;
         if (strcmp(key->path, "Events") == 0)
             return find_path(keys, "Events");
-        if (only != NULL && strcmp(only->path, key->path) == 0)
+        if (last != NULL && strcmp(last->path, key->path) == 0)
             continue; /* an older cycle */
+        last = key;
         several = only != NULL;
         only = only == NULL ? key : only;
         int n = snprintf(names + used, size - used, "%s%s", used == 0 ? "" : ", ", key->path);

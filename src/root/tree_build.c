@@ -12,7 +12,7 @@ typedef struct builder {
     ladle_tree_table *table;
     const ladle_tree *tree;
     const char **paths;       /* of the branches: "parent/child" */
-    ladle_tree_pages **pages; /* of the branches, NULL where nothing is read */
+    ladle_tree_pages **pages; /* of the branches, NULL where nothing is read or it is damaged */
     ladle_error *error;
 } builder;
 
@@ -237,11 +237,11 @@ static ladle_status add_branch(builder *b, int64_t index)
     ladle_tree_pages *pages = ladle_arena_alloc(&b->table->base.arena, 1, sizeof *pages, b->error);
     if (pages == NULL)
         return (ladle_status)b->error->status;
-    b->pages[index] = pages;
     const char *damage = NULL;
     ladle_status status = build_pages(b, branch, pages, &damage);
     if (status != LADLE_OK)
         return status;
+    b->pages[index] = damage == NULL ? pages : NULL; /* what is damaged has no say in the clusters */
     if (branch->n_leaves > 1)
         return add_leaf_list(b, index, pages, damage);
     ladle_leaf *leaf = ladle_tree_leaf(b->tree, ((const int64_t *)b->tree->leaf_list.items)[branch->first_leaf]);
@@ -326,7 +326,9 @@ static ladle_status build_clusters(builder *b)
     } else {
         for (int64_t page = 0; fewest != NULL && page < fewest->n; page++) {
             int64_t entry = fewest->first_entry[page];
-            bool shared = entry < base->n_entries;
+            /* A page may be empty: then the next one begins where it does. */
+            bool rises = base->n_clusters == 0 || entry > base->clusters[base->n_clusters - 1];
+            bool shared = rises && entry < base->n_entries;
             for (int64_t i = 0; i < b->tree->branches.count && shared; i++)
                 shared = b->pages[i] == NULL || b->pages[i]->n == 0 || has_border(b->pages[i], entry);
             if (shared)

@@ -54,6 +54,8 @@ static void keeps_at_most_three_best_first(void **state)
     for (size_t i = 0; i < N_OF(offers); i++)
         ladle_near_offer(&near, offers[i]);
     assert_int_equal(near.count, 3);
+    ladle_near_offer(&near, "Abcdef"); /* is there already */
+    assert_string_not_equal(near.best[1].name, "Abcdef");
     assert_string_equal(near.best[0].name, "Abcdef");
     for (int i = 1; i < near.count; i++)
         assert_true(near.best[i - 1].distance <= near.best[i].distance);

@@ -514,7 +514,7 @@ const made_key *add_tree(made_file *file, const made_tree *tree)
     put_attributes(b, 8);
     put_u64(b, (uint64_t)(tree->lie_entries != 0 ? tree->lie_entries : tree->n_entries));
     put_fill(b, 0, 24 + 8 + 20 + 4 + 4 + 32);
-    put_u64(b, (uint64_t)tree->page_entries); /* fAutoFlush */
+    put_u64(b, (uint64_t)(tree->no_clusters ? -30000000 : tree->page_entries)); /* fAutoFlush */
     put_fill(b, 0, 8);
     put_u8(b, 0);
     put_u8(b, 0);

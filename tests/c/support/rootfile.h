@@ -42,6 +42,7 @@ typedef struct made_tree {
     const char *codec;    /* of baskets; NULL stores them */
     bool embedded;        /* the last basket stays in the tree */
     bool flag80;          /* offsets of jagged columns are left out */
+    bool no_clusters;     /* fAutoFlush counts bytes, as it mostly does */
     /* Lies, where not 0: what the tree says in place of the truth. */
     int64_t lie_entries;       /* fEntries, fEntryNumber and the end of the last basket */
     int64_t lie_basket_nbytes; /* fBasketBytes */

@@ -1,0 +1,49 @@
+/* Every store passes the same test. */
+#include "support/check.h"
+#include "support/store_conformance.h"
+
+static ladle_store *make_raw(ladle_context *context)
+{
+    (void)context;
+    return ladle_store_raw();
+}
+
+static void raw_conforms(void **state)
+{
+    (void)state;
+    assert_conforms(make_raw);
+}
+
+/* In the raw store a buffer at rest is its own block: pinned means that it is in use. */
+static void raw_lends_its_own_block(void **state)
+{
+    (void)state;
+    ladle_context *context = begin_context();
+    ladle_error error = blank_error();
+    ladle_store *store = ladle_store_raw();
+    ladle_lease *lease = ladle_lease_create(context, LADLE_DTYPE_I32, 10, &error), *again;
+    assert_some(lease, error);
+    const void *data = ladle_lease_data(lease);
+    void *form;
+    int64_t nbytes;
+    assert_ok(store->ops->rest(store, lease, &form, &nbytes, &error), error);
+    assert_int_equal(nbytes, ladle_lease_held_nbytes(lease));
+    assert_true(store->ops->pinned(store, form));
+    ladle_lease_release(lease);
+    assert_false(store->ops->pinned(store, form));
+    assert_ok(store->ops->wake(store, form, &again, &error), error);
+    assert_ptr_equal(ladle_lease_data(again), data);
+    assert_true(store->ops->pinned(store, form));
+    ladle_lease_release(again);
+    store->ops->drop(store, form);
+    end_context(context);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(raw_conforms),
+        cmocka_unit_test(raw_lends_its_own_block),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

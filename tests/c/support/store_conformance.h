@@ -1,0 +1,13 @@
+/* support/store_conformance.h: what every store promises to the cache above it. */
+#ifndef LADLE_TESTS_STORE_CONFORMANCE_H
+#define LADLE_TESTS_STORE_CONFORMANCE_H
+
+#include "store/store.h"
+
+/* Makes a store; its own `release` frees it. */
+typedef ladle_store *(*make_store)(ladle_context *context);
+
+/* Asserts all of store/store.h. */
+void assert_conforms(make_store make);
+
+#endif
