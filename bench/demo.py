@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run one analysis through coffea + uproot and through ladle, and show memory and time of both.
+"""Run one analysis through coffea + uproot and through ladle, and show memory and time of each.
 
 Makes a NanoAOD file, runs `micro_analysis.py` in a fresh process per reader, insists that the
 histograms are identical, and writes a table, `demo.json` and `demo.png`. Exit status: 0 fine, 1 the
@@ -22,8 +22,14 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 DATA = HERE / "data"
 OUTPUT = HERE / "out"
-LABELS = {"uproot": "coffea + uproot", "ladle": "ladle"}
-COLORS = {"uproot": "#8c8c8c", "ladle": "#d95f02"}
+# Who is compared: each a reader of `micro_analysis.py` with a cache; the first one is the peer.
+LABELS = {"uproot": "coffea + uproot", "ladle": "ladle", "budget": "ladle, 128 MB"}
+SETUPS = {
+    "uproot": ("--reader", "uproot", "--cache", "dict"),
+    "ladle": ("--reader", "ladle", "--cache", "ladle.BufferCache"),
+    "budget": ("--reader", "ladle", "--cache", "ladle.BufferCache:budget='128 MB'"),
+}
+COLORS = {"uproot": "#8c8c8c", "ladle": "#d95f02", "budget": "#7570b3"}
 
 # What the table shows: label, path into the result of a run, unit, decimals.
 ROWS = (
@@ -80,12 +86,12 @@ def make_file(options: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
 
 
 def run_readers(path: Path, options: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
-    """Analyse `path` with each reader `options.repeat` times, in turn, each in a fresh process.
+    """Analyse `path` with each setup `options.repeat` times, in turn, each in a fresh process.
 
     Returns
     -------
     dict of str to list of dict
-        Per reader, what `micro_analysis.py` reported.
+        Per setup, what `micro_analysis.py` reported.
     """
     results: dict[str, list[dict[str, Any]]] = {reader: [] for reader in LABELS}
     for turn in range(options.repeat):
@@ -95,7 +101,8 @@ def run_readers(path: Path, options: argparse.Namespace) -> dict[str, list[dict[
             run(
                 "micro_analysis.py",
                 os.fspath(path),
-                *("--reader", reader, "--json", os.fspath(report)),
+                *SETUPS[reader],
+                *("--json", os.fspath(report)),
                 *("--histograms", os.fspath(histogram_file(reader))),
             )
             results[reader].append(json.loads(report.read_text()))
@@ -106,6 +113,13 @@ def run_readers(path: Path, options: argparse.Namespace) -> dict[str, list[dict[
 def histogram_file(reader: str) -> Path:
     """Return where the histograms of `reader` are kept."""
     return OUTPUT / f"demo_{reader}.npz"
+
+
+def compare_all() -> tuple[int, list[str]]:
+    """Compare the histograms of every setup with the peer's; see `compare_histograms`."""
+    peer, *others = (histogram_file(reader) for reader in LABELS)
+    answers = [compare_histograms(peer, other) for other in others]
+    return answers[0][0], sorted({name for _, different in answers for name in different})
 
 
 def compare_histograms(left: Path, right: Path) -> tuple[int, list[str]]:
@@ -146,14 +160,19 @@ def medians(results: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, dic
 
 
 def table(figures: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Return the figures side by side, with ladle's as a fraction of the other's."""
-    lines = [f"{'':<24}{LABELS['uproot']:>18}{LABELS['ladle']:>14}{'ratio':>9}"]
+    """Return the figures side by side, with each one as a fraction of the peer's."""
+    peer, *others = LABELS
+    lines = [
+        f"{'':<24}{LABELS[peer]:>17}" + "".join(f"{LABELS[o]:>16}{'ratio':>7}" for o in others)
+    ]
     for label, (kind, name), unit, decimals in ROWS:
-        left, right = (figures[reader][kind][name] for reader in LABELS)
-        lines.append(
-            f"{label:<24}{f'{left:,.{decimals}f} {unit}':>18}{f'{right:,.{decimals}f} {unit}':>14}"
-            f"{right / left:>9.2f}"
-        )
+        values = {reader: figures[reader][kind][name] for reader in LABELS}
+        line = f"{label:<24}{f'{values[peer]:,.{decimals}f} {unit}':>17}"
+        for other in others:
+            line += (
+                f"{f'{values[other]:,.{decimals}f} {unit}':>16}{values[other] / values[peer]:>7.2f}"
+            )
+        lines.append(line)
     return "\n".join(lines)
 
 
@@ -186,6 +205,7 @@ def plot(
                 fill=filled,
                 alpha=0.45 if filled else 1.0,
                 linewidth=1.4,
+                linestyle=":" if reader == "budget" else "-",
                 color=COLORS[reader],
                 label=LABELS[reader],
             )
@@ -240,8 +260,8 @@ def draw_bars(
     largest = max(totals.values())
     for position, reader in enumerate(readers):
         text = f" {totals[reader]:,.{decimals}f} {unit}"
-        if reader == "ladle":
-            text += f"  ({totals['ladle'] / totals['uproot']:.2f} x)"
+        if position > 0:
+            text += f"  ({totals[reader] / totals[readers[0]]:.2f} x)"
         axis.text(totals[reader], position, text, va="center", fontweight="bold")
     axis.set(title=title, xlabel=unit, xlim=(0, 1.25 * largest))
     axis.invert_yaxis()
@@ -291,7 +311,7 @@ def main(arguments: list[str] | None = None) -> int:
     except DemoError as error:
         say(f"demo: {error}")
         return 1
-    count, different = compare_histograms(*(histogram_file(reader) for reader in LABELS))
+    count, different = compare_all()
     figures = medians(results)
     report = {
         "file": {key: stamp[key] for key in ("file", "bytes", "columns", "parameters")},

@@ -56,8 +56,9 @@ def bench_floor(options: argparse.Namespace) -> dict[str, Any]:
 
 def bench_open(options: argparse.Namespace) -> dict[str, Any]:
     """Open a wide tree: milliseconds and bytes kept, with ladle and with uproot."""
-    import ladle._core as core
     import uproot
+
+    import ladle._core as core
 
     path = make_data(options.events)
     context = core.Context()
@@ -94,9 +95,7 @@ def bench_micro(options: argparse.Namespace) -> dict[str, Any]:
     path = make_data(options.micro_events)
     arguments = argparse.Namespace(repeat=options.rounds, entry_stop=None, cache=None)
     results = demo.run_readers(path, arguments)
-    equal, differing = demo.compare_histograms(
-        demo.histogram_file("uproot"), demo.histogram_file("ladle")
-    )
+    equal, differing = demo.compare_all()
     figures = demo.medians(results)
     print(f"{options.micro_events} events, {equal} histograms identical, {len(differing)} differ")
     print(demo.table(figures))

@@ -60,7 +60,8 @@ LADLE_API ladle_status ladle_read_column(ladle_reader *reader, ladle_cache *cach
                                          ladle_error *error);
 LADLE_API void ladle_array_release(ladle_array *array); /* releases the leases; the struct is the caller's */
 
-/* The key under which ladle_read_buffer keeps a request: "uuid/table/start-stop/column/buffer".
+/* The key under which ladle_read_buffer keeps a request: "uuid/table/start-stop/column/data" or ".../counter/offsets"
+ * (offsets are kept once for all columns with one counter). A file whose UUID is 0 is known by its path.
  * Writes at most `size` bytes with the terminator; returns the length that it needs without it. */
 LADLE_API size_t ladle_request_key(const ladle_request *request, char *out, size_t size);
 

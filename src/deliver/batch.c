@@ -10,7 +10,7 @@
 
 enum {
     GAP_NBYTES = 16 << 10,     /* a hole that is cheaper to read than to skip */
-    RUN_NBYTES = 1 << 20,      /* a run stays in the cache of the core that decodes it */
+    RUN_NBYTES = 256 << 10,      /* a run stays in the cache of the core that decodes it */
     EMBEDDED_PER_RUN = 16
 };
 

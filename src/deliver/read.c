@@ -129,7 +129,10 @@ size_t ladle_request_key(const ladle_request *request, char *out, size_t size)
     bool shared = is_counted(request) && !is_data(request);
     const char *name =
         shared ? request->table->columns[column_of(request)->counter].name : column_of(request)->name;
-    int n = snprintf(out, size, "%s/%s/%" PRId64 "-%" PRId64 "/%s/%s", request->table->file_uuid, request->table->name,
+    /* Files written to be reproducible all have the UUID 0: then the path tells them apart. */
+    const ladle_table *table = request->table;
+    const char *file = strspn(table->file_uuid, "0-") == strlen(table->file_uuid) ? table->file_path : table->file_uuid;
+    int n = snprintf(out, size, "%s/%s/%" PRId64 "-%" PRId64 "/%s/%s", file, table->name,
                      request->start, request->stop, name, is_data(request) ? "data" : "offsets");
     return n < 0 ? 0 : (size_t)n;
 }

@@ -190,11 +190,10 @@ static void *get_by_reclaiming(ladle_context *context, ladle_heap_request *reque
 
 /* --- allocation ------------------------------------------------------------------------------ */
 
-/* `exact`: the capacity is the one of the size class, so that a sized free can find it again. */
-static void *get(ladle_context *context, size_t size, ladle_memory_kind kind, bool exact, size_t *capacity,
-                 bool *zeroed, ladle_error *error)
+static void *get(ladle_context *context, size_t size, ladle_memory_kind kind, size_t *capacity, bool *zeroed,
+                 ladle_error *error)
 {
-    ladle_heap_request request = {.size = size, .exact = exact, .ceiling = atomic_load(&context->budget)};
+    ladle_heap_request request = {.size = size, .ceiling = atomic_load(&context->budget)};
     size_t least = ladle_heap_capacity(size);
     if (least < size || ladle_fault_strikes(&context->fault, LADLE_FAULT_ALLOC)) {
         ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "no memory for %zu bytes of %s", size,
@@ -231,7 +230,7 @@ void *ladle_alloc(ladle_context *context, size_t size, ladle_memory_kind kind, l
 {
     size_t capacity;
     bool zeroed;
-    void *memory = get(context, size, kind, true, &capacity, &zeroed, error);
+    void *memory = get(context, size, kind, &capacity, &zeroed, error);
     if (memory != NULL && !zeroed)
         memset(memory, 0, size);
     return memory;
@@ -258,7 +257,7 @@ void *ladle_pages_alloc(ladle_context *context, size_t nbytes, ladle_memory_kind
                         ladle_error *error)
 {
     bool zeroed;
-    return get(context, nbytes, kind, false, capacity, &zeroed, error);
+    return get(context, nbytes, kind, capacity, &zeroed, error);
 }
 
 void ladle_pages_free(ladle_context *context, void *memory, size_t capacity, ladle_memory_kind kind)

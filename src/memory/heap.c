@@ -24,8 +24,7 @@ enum {
     SMALL_MAX = 32 << 10,
     SLAB_SIZE = 256 << 10,
     PAGE = 4096,
-    /* A pooled block may be this much larger than the request: 1/8. */
-    POOL_SLACK_SHIFT = 3
+    GROW_MAX = 4 /* a pooled block is grown to at most this many times its size */
 };
 
 struct ladle_slab {
@@ -59,7 +58,7 @@ size_t ladle_heap_capacity(size_t size)
         return size == 0 ? 1 : size;
     if (size <= SMALL_MAX)
         return round_to_class(size == 0 ? 1 : size, 8, ALIGNMENT);
-    return round_to_class(size, 16, PAGE);
+    return (size + PAGE - 1) / PAGE * PAGE;
 }
 
 /* Classes of sizes that round_to_class(size, 8, 64) gives: 64..1024 by 64, then 8 per doubling. */
@@ -203,27 +202,6 @@ static void slab_put(ladle_heap *heap, void *object)
         unmap_slab(heap, slab);
 }
 
-/* The smallest pooled block that fits, with little to spare; NULL if there is none. */
-static void *pool_get(ladle_heap *heap, size_t need, bool exact, size_t *capacity)
-{
-    size_t most = exact ? need : need + (need >> POOL_SLACK_SHIFT);
-    int best = -1;
-    for (int i = 0; i < heap->pool_count; i++) {
-        size_t have = heap->pool[i].capacity;
-        if (have >= need && have <= most && (best < 0 || have <= heap->pool[best].capacity))
-            best = i;
-    }
-    if (best < 0)
-        return NULL;
-    void *memory = heap->pool[best].memory;
-    *capacity = heap->pool[best].capacity;
-    heap->pool_nbytes -= (int64_t)*capacity;
-    heap->pool_count--;
-    memmove(&heap->pool[best], &heap->pool[best + 1],
-            (size_t)(heap->pool_count - best) * sizeof heap->pool[0]);
-    return memory;
-}
-
 /* Unmaps the oldest pooled blocks until at most `max` bytes are left. */
 static int64_t pool_shrink(ladle_heap *heap, int64_t max)
 {
@@ -241,24 +219,97 @@ static int64_t pool_shrink(ladle_heap *heap, int64_t max)
     return freed;
 }
 
-/* From the pool, or else mapped; under LADLE_HEAP_MALLOC from malloc. */
+/* Puts free pages into the pool, or back to the system if they are few or more than the pool may hold. With the lock. */
+static void pool_add(ladle_heap *heap, void *memory, size_t nbytes)
+{
+    if (nbytes <= SMALL_MAX || (int64_t)nbytes > heap->pool_max) {
+        heap->held_nbytes -= (int64_t)nbytes;
+        (void)munmap(memory, nbytes);
+        return;
+    }
+    if (heap->pool_count == LADLE_POOL_SLOTS)
+        (void)pool_shrink(heap, heap->pool_nbytes - 1);
+    heap->pool[heap->pool_count].memory = memory;
+    heap->pool[heap->pool_count].capacity = nbytes;
+    heap->pool_count++;
+    heap->pool_nbytes += (int64_t)nbytes;
+    (void)pool_shrink(heap, heap->pool_max);
+}
+
+/* The pooled block to serve `need` from: the smallest that is large enough, else the largest one that is worth to be
+ * grown. -1 if there is none. */
+static int pool_choose(const ladle_heap *heap, size_t need)
+{
+    int best = -1;
+    for (int i = 0; i < heap->pool_count; i++) {
+        size_t have = heap->pool[i].capacity, chosen = best < 0 ? 0 : heap->pool[best].capacity;
+        bool better = chosen >= need ? have >= need && have < chosen : have > chosen;
+        if (better)
+            best = i;
+    }
+    return best >= 0 && heap->pool[best].capacity >= need / GROW_MAX ? best : -1;
+}
+
+static void *pool_take(ladle_heap *heap, int i)
+{
+    void *memory = heap->pool[i].memory;
+    heap->pool_nbytes -= (int64_t)heap->pool[i].capacity;
+    heap->pool_count--;
+    memmove(&heap->pool[i], &heap->pool[i + 1], (size_t)(heap->pool_count - i) * sizeof heap->pool[0]);
+    return memory;
+}
+
+/* Moves or extends mapped pages; NULL if that cannot be had, and then they are as they were. */
+static void *grow_pages(void *memory, size_t have, size_t need)
+{
+#if defined(__linux__)
+    void *larger = mremap(memory, have, need, MREMAP_MAYMOVE);
+    return larger == MAP_FAILED ? NULL : larger;
+#else
+    (void)memory;
+    (void)have;
+    (void)need;
+    return NULL;
+#endif
+}
+
+/* Free pages are reused whatever their size, since they are resident already and a page fault costs more than
+ * anything else here: a larger block is split, a smaller one is grown; only then are fresh pages mapped. Under
+ * LADLE_HEAP_MALLOC all is from malloc. */
 static void *pages_get(ladle_heap *heap, ladle_heap_request *request)
 {
+    size_t need = request->capacity, have = 0;
+    void *memory = NULL;
     pthread_mutex_lock(&heap->lock);
-    void *memory = pool_get(heap, request->capacity, request->exact, &request->capacity);
-    bool room = memory != NULL || fits(heap, (int64_t)request->capacity, request);
-    if (memory == NULL && room)
-        hold(heap, (int64_t)request->capacity);
+    int chosen = LADLE_HEAP_MALLOC ? -1 : pool_choose(heap, need);
+    if (chosen >= 0)
+        have = heap->pool[chosen].capacity;
+    int64_t growth = have < need ? (int64_t)(need - have) : 0;
+    if (!fits(heap, growth, request)) {
+        pthread_mutex_unlock(&heap->lock);
+        return NULL;
+    }
+    hold(heap, growth);
+    if (chosen >= 0)
+        memory = pool_take(heap, chosen);
+    if (have > need)
+        pool_add(heap, (uint8_t *)memory + need, have - need);
     pthread_mutex_unlock(&heap->lock);
-    if (memory != NULL || !room)
+    if (have >= need)
         return memory;
-    if (!LADLE_HEAP_MALLOC)
-        memory = map_pages(request->capacity);
-    else if (posix_memalign(&memory, ALIGNMENT, request->capacity) != 0)
-        memory = NULL;
-    request->zeroed = !LADLE_HEAP_MALLOC;
-    if (memory == NULL)
-        ladle_heap_charge(heap, -(int64_t)request->capacity);
+    void *pooled = memory;
+    if (LADLE_HEAP_MALLOC)
+        memory = posix_memalign(&memory, ALIGNMENT, need) == 0 ? memory : NULL;
+    else
+        memory = pooled == NULL ? map_pages(need) : grow_pages(pooled, have, need);
+    request->zeroed = !LADLE_HEAP_MALLOC && pooled == NULL;
+    if (memory == NULL) {
+        pthread_mutex_lock(&heap->lock);
+        heap->held_nbytes -= growth;
+        if (pooled != NULL)
+            pool_add(heap, pooled, have);
+        pthread_mutex_unlock(&heap->lock);
+    }
     return memory;
 }
 
@@ -279,29 +330,16 @@ void *ladle_heap_get(ladle_heap *heap, ladle_heap_request *request)
 
 void ladle_heap_put(ladle_heap *heap, void *memory, size_t capacity)
 {
-    bool gone = true;
     pthread_mutex_lock(&heap->lock);
     if (LADLE_HEAP_MALLOC) {
         heap->held_nbytes -= (int64_t)capacity;
+        free(memory);
     } else if (capacity <= SMALL_MAX) {
         slab_put(heap, memory);
-    } else if ((int64_t)capacity <= heap->pool_max) {
-        if (heap->pool_count == LADLE_POOL_SLOTS)
-            (void)pool_shrink(heap, heap->pool_nbytes - 1);
-        heap->pool[heap->pool_count].memory = memory;
-        heap->pool[heap->pool_count].capacity = capacity;
-        heap->pool_count++;
-        heap->pool_nbytes += (int64_t)capacity;
-        (void)pool_shrink(heap, heap->pool_max);
     } else {
-        heap->held_nbytes -= (int64_t)capacity;
-        gone = false;
+        pool_add(heap, memory, capacity);
     }
     pthread_mutex_unlock(&heap->lock);
-    if (LADLE_HEAP_MALLOC)
-        free(memory);
-    else if (!gone)
-        (void)munmap(memory, capacity);
 }
 
 int64_t ladle_heap_trim(ladle_heap *heap)

@@ -1,8 +1,8 @@
 /* memory/heap.h: where the bytes come from: slabs for small sizes, mapped pages and a pool for large.
  *
  *   size <= 32 KiB   a slab of 256 KiB holds objects of one size class (8 classes per doubling)
- *   larger           mapped pages (16 classes per doubling); a freed block goes to the pool, from where
- *                    the next request of a fitting size takes it, pages still resident
+ *   larger           mapped pages, 4 KiB apart; freed pages go to the pool, from where the next requests take them,
+ *                    still resident, split or grown to their size
  * Under a sanitizer everything comes from malloc instead, so that red zones stand around each object.
  * The heap counts what is free (the POOL kind), and all that it holds of the system, handed out or free; the caller
  * counts what it was handed out, by kind. The ceiling on all that is held is looked at and kept in one step, so that
@@ -44,9 +44,8 @@ size_t ladle_heap_capacity(size_t size);
 
 typedef struct ladle_heap_request {
     size_t size;
-    bool exact;       /* capacity will be ladle_heap_capacity(size) */
     int64_t ceiling;  /* that held_nbytes may reach; 0: none */
-    size_t capacity;  /* out: >= size */
+    size_t capacity;  /* out: ladle_heap_capacity(size) */
     bool zeroed;      /* out: the bytes are known to be 0 */
     int64_t excess;   /* out: bytes that are missing under the ceiling, where that is the reason */
 } ladle_heap_request;

@@ -110,20 +110,30 @@ static void large_blocks_go_through_the_pool(void **state)
     memset(block, 1, capacity);
     ladle_heap_put(heap, block, capacity);
     assert_int_equal(ladle_heap_free_nbytes(heap), capacity);
-    /* A little smaller fits into it; much smaller, or exact, does not. */
-    uint8_t *second = get(heap, capacity - capacity / 10, &again);
-    assert_ptr_equal(second, block);
-    assert_int_equal(again, capacity);
+    /* A smaller request takes its head; the rest stays free, and is the next one's. */
+    uint8_t *head = get(heap, capacity / 2, &again);
+    assert_ptr_equal(head, block);
+    assert_int_equal(again, ladle_heap_capacity(capacity / 2));
+    assert_int_equal(ladle_heap_free_nbytes(heap), capacity - again);
+    size_t rest;
+    uint8_t *tail = get(heap, capacity - again, &rest);
+    assert_ptr_equal(tail, block + again);
     assert_int_equal(ladle_heap_free_nbytes(heap), 0);
-    ladle_heap_put(heap, second, again);
-    uint8_t *third = get(heap, capacity / 2, &again);
-    assert_ptr_not_equal(third, block);
-    ladle_heap_put(heap, third, again);
-    ladle_heap_request request = {.size = capacity - capacity / 10, .exact = true};
-    uint8_t *exact = ladle_heap_get(heap, &request);
-    assert_non_null(exact);
-    assert_int_equal(request.capacity, ladle_heap_capacity(capacity - capacity / 10));
-    ladle_heap_put(heap, exact, request.capacity);
+    ladle_heap_put(heap, head, again);
+    /* A larger request grows it, with what was written still there: the pages are the same. */
+    size_t grown;
+    uint8_t *larger = get(heap, 2 * again, &grown);
+    assert_int_equal(ladle_heap_free_nbytes(heap), 0);
+    assert_int_equal(larger[again - 1], 1);
+    memset(larger, 2, grown);
+    ladle_heap_put(heap, larger, grown);
+    ladle_heap_put(heap, tail, rest);
+    assert_int_equal(ladle_heap_free_nbytes(heap), grown + rest);
+    /* One that is far larger than anything free takes fresh pages. */
+    size_t far;
+    uint8_t *fresh = get(heap, 16 * grown, &far);
+    assert_int_equal(ladle_heap_free_nbytes(heap), grown + rest);
+    ladle_heap_put(heap, fresh, far);
 }
 
 static void the_pool_is_bounded(void **state)
@@ -202,7 +212,7 @@ static void the_ceiling_holds(void **state)
         if (held[k] != NULL)
             ladle_heap_put(heap, held[k], capacities[k]);
         ladle_heap_request request = {.size = (size_t)random_below(&seed, i % 8 == 0 ? 100000 : 9000) + 1,
-                                      .exact = i % 2 == 0, .ceiling = ceiling};
+                                      .ceiling = ceiling};
         held[k] = ladle_heap_get(heap, &request);
         capacities[k] = request.capacity;
         refused += held[k] == NULL;
