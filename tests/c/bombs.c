@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 static const int64_t most_memory = 32 << 20;
-/* A refusal takes microseconds; sanitizers and a busy machine slow it, a real bomb takes minutes. */
+/* A refusal takes microseconds; sanitizers and a busy machine slow it, a real bomb takes minutes.
+ */
 static const double most_seconds = 2;
 
 static const made_column flat[] = {{"x", MADE_FLAT, 'I', NULL}};
@@ -16,18 +17,17 @@ typedef struct watch {
     struct timespec begin;
 } watch;
 
-static watch begin_watch(void)
-{
+static watch begin_watch(void) {
     watch w = {.context = begin_context()};
     (void)clock_gettime(CLOCK_MONOTONIC, &w.begin);
     return w;
 }
 
-static void end_watch(watch *w)
-{
+static void end_watch(watch *w) {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    double seconds = (double)(now.tv_sec - w->begin.tv_sec) + (double)(now.tv_nsec - w->begin.tv_nsec) * 1e-9;
+    double seconds =
+        (double)(now.tv_sec - w->begin.tv_sec) + (double)(now.tv_nsec - w->begin.tv_nsec) * 1e-9;
     ladle_memory_info info = {.struct_size = sizeof info};
     ladle_context_memory(w->context, &info);
     if (info.peak > most_memory)
@@ -37,9 +37,9 @@ static void end_watch(watch *w)
     end_context(w->context);
 }
 
-/* Reads everything of a file. Returns the number of errors; each must be one of damage, and explain itself. */
-static int read_all(ladle_context *context, const made_file *made, ladle_error *last)
-{
+/* Reads everything of a file. Returns the number of errors; each must be one of damage, and explain
+ * itself. */
+static int read_all(ladle_context *context, const made_file *made, ladle_error *last) {
     ladle_error error = blank_error();
     int errors = 0;
     ladle_file *file = open_made(context, made, &error);
@@ -54,7 +54,8 @@ static int read_all(ladle_context *context, const made_file *made, ladle_error *
         ladle_column_info info = {.struct_size = sizeof info};
         (void)ladle_table_column(table, i, &info);
         ladle_array array;
-        if (ladle_read_column(reader, NULL, table, i, 0, info.n_entries, &array, &error) != LADLE_OK)
+        if (ladle_read_column(reader, NULL, table, i, 0, info.n_entries, &array, &error) !=
+            LADLE_OK)
             errors++;
         ladle_array_release(&array);
     }
@@ -70,8 +71,7 @@ static int read_all(ladle_context *context, const made_file *made, ladle_error *
     return errors;
 }
 
-static void check_tree(const made_tree *tree, bool refused)
-{
+static void check_tree(const made_tree *tree, bool refused) {
     made_file made;
     begin_file(&made);
     made.codec = "ZS";
@@ -85,39 +85,51 @@ static void check_tree(const made_tree *tree, bool refused)
     free_file(&made);
 }
 
-static void more_entries_than_the_file_can_hold(void **state)
-{
+static void more_entries_than_the_file_can_hold(void **state) {
     (void)state;
-    static const int64_t lies[] = {1000000, 100000000, 10000000000, 1000000000000, INT64_MAX / 8,
-                                   INT64_MAX};
+    static const int64_t lies[] = {1000000,       100000000,     10000000000,
+                                   1000000000000, INT64_MAX / 8, INT64_MAX};
     for (size_t i = 0; i < N_OF(lies); i++)
         for (int embedded = 0; embedded < 2; embedded++)
             for (int form = 0; form < ALL_FORMS; form++) {
                 bool counted = all_forms[form].form == MADE_JAGGED;
                 const made_column columns[] = {all_forms[3], all_forms[form]};
-                made_tree tree = {.name = "t", .columns = counted ? columns : &columns[1],
-                                  .n_columns = counted ? 2 : 1, .n_entries = 40, .page_entries = 25,
-                                  .codec = "ZS", .embedded = embedded == 1, .lie_entries = lies[i]};
+                made_tree tree = {.name = "t",
+                                  .columns = counted ? columns : &columns[1],
+                                  .n_columns = counted ? 2 : 1,
+                                  .n_entries = 40,
+                                  .page_entries = 25,
+                                  .codec = "ZS",
+                                  .embedded = embedded == 1,
+                                  .lie_entries = lies[i]};
                 check_tree(&tree, true);
             }
 }
 
-static void baskets_larger_than_the_file(void **state)
-{
+static void baskets_larger_than_the_file(void **state) {
     (void)state;
     static const int64_t lies[] = {100000, INT32_MAX, -1, INT32_MIN};
     for (size_t i = 0; i < N_OF(lies); i++) {
-        made_tree tree = {.name = "t", .columns = flat, .n_columns = 1, .n_entries = 40,
-                          .page_entries = 25, .codec = "ZL", .lie_basket_nbytes = lies[i]};
+        made_tree tree = {.name = "t",
+                          .columns = flat,
+                          .n_columns = 1,
+                          .n_entries = 40,
+                          .page_entries = 25,
+                          .codec = "ZL",
+                          .lie_basket_nbytes = lies[i]};
         check_tree(&tree, true);
     }
 }
 
-static void branches_within_branches(void **state)
-{
+static void branches_within_branches(void **state) {
     (void)state;
-    made_tree tree = {.name = "t", .columns = flat, .n_columns = 1, .n_entries = 40, .page_entries = 25,
-                      .codec = "ZL", .lie_depth = 10};
+    made_tree tree = {.name = "t",
+                      .columns = flat,
+                      .n_columns = 1,
+                      .n_entries = 40,
+                      .page_entries = 25,
+                      .codec = "ZL",
+                      .lie_depth = 10};
     check_tree(&tree, true); /* the branches without leaves cannot be read */
     tree.lie_depth = 100000;
     check_tree(&tree, true);
@@ -128,16 +140,19 @@ static void branches_within_branches(void **state)
     check_tree(&tree, true);
 }
 
-static void a_counter_that_counts_itself(void **state)
-{
+static void a_counter_that_counts_itself(void **state) {
     (void)state;
-    made_tree tree = {.name = "t", .columns = all_forms, .n_columns = ALL_FORMS, .n_entries = 40,
-                      .page_entries = 25, .codec = "ZL", .lie_self_counter = true};
+    made_tree tree = {.name = "t",
+                      .columns = all_forms,
+                      .n_columns = ALL_FORMS,
+                      .n_entries = 40,
+                      .page_entries = 25,
+                      .codec = "ZL",
+                      .lie_self_counter = true};
     check_tree(&tree, true);
 }
 
-static void check_keys(made_file *made, int status, int64_t n_keys)
-{
+static void check_keys(made_file *made, int status, int64_t n_keys) {
     watch w = begin_watch();
     ladle_error error = blank_error();
     ladle_file *file = open_made(w.context, made, &error);
@@ -156,8 +171,7 @@ static void check_keys(made_file *made, int status, int64_t n_keys)
     end_watch(&w);
 }
 
-static void key_lists_with_huge_counts(void **state)
-{
+static void key_lists_with_huge_counts(void **state) {
     (void)state;
     static const int64_t lies[] = {INT32_MAX, 1000000, 3, -1, INT32_MIN};
     for (size_t i = 0; i < N_OF(lies); i++) {
@@ -173,12 +187,12 @@ static void key_lists_with_huge_counts(void **state)
 }
 
 /* `a` holds `b` and `b` holds `a`; and one that holds itself. */
-static void directories_in_a_circle(void **state)
-{
+static void directories_in_a_circle(void **state) {
     (void)state;
     made_file made;
     begin_file(&made);
-    /* The key list of the directory comes behind it: its place is known once the size of the record is. */
+    /* The key list of the directory comes behind it: its place is known once the size of the record
+     * is. */
     made_key self = *add_directory(&made, "self", 1, 1);
     int64_t nbytes, seek = add_key_list(&made, &self, 1, 1, &nbytes);
     size_t body = (size_t)(self.seek + self.nbytes - self.object_nbytes);
@@ -199,8 +213,7 @@ static void directories_in_a_circle(void **state)
     free_file(&made);
 }
 
-static void directories_nested_deeply(void **state)
-{
+static void directories_nested_deeply(void **state) {
     (void)state;
     for (int depth = 60; depth <= 600; depth += 540) {
         made_file made;
@@ -217,8 +230,7 @@ static void directories_nested_deeply(void **state)
     }
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_entries_than_the_file_can_hold),
         cmocka_unit_test(baskets_larger_than_the_file),

@@ -1,7 +1,8 @@
-/* fuzz/everything.h: all that can be reached in a file, read from memory, and the promises that hold for
- * any bytes at all:
+/* fuzz/everything.h: all that can be reached in a file, read from memory, and the promises that
+ * hold for any bytes at all:
  *
- *   - each call succeeds, or fails with a status of damage, a place and a message, and sets its pointers to NULL;
+ *   - each call succeeds, or fails with a status of damage, a place and a message, and sets its
+ * pointers to NULL;
  *   - a range of a column that was read whole is the slice of it;
  *   - at most `budget` bytes are held, and none when all is released.
  */
@@ -38,7 +39,7 @@ typedef struct everything {
     int64_t n_tables;
     seen_table *tables;
     char complaint[512]; /* the first promise that was broken, or empty */
-    int64_t n_read; /* columns that were read */
+    int64_t n_read;      /* columns that were read */
 } everything;
 
 /* Ends the world if a promise of the above is broken: `complaint` says which. */

@@ -1,4 +1,4 @@
-"""Builds of the C tests with other compilers and flags, each in a folder of its own below build/."""
+"""Builds of the C tests with other compilers and flags, each in its own folder of build/."""
 
 from __future__ import annotations
 

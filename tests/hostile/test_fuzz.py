@@ -1,4 +1,4 @@
-"""libFuzzer for a short while: any bytes as a file, read completely. Needs clang and its run time."""
+"""libFuzzer for a short while: any bytes as a file, read completely. Needs clang and libFuzzer."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@
  *     add_tree(&file, &tree);
  *     end_file(&file);                 // file.bytes is a whole ROOT file
  *
- * What is in a column is a function of the entry: expected_offsets and expected_data say it again in
- * native form, for any range.
+ * What is in a column is a function of the entry: expected_offsets and expected_data say it again
+ * in native form, for any range.
  */
 #ifndef LADLE_TESTS_ROOTFILE_H
 #define LADLE_TESTS_ROOTFILE_H
@@ -29,7 +29,7 @@ typedef enum made_form {
 typedef struct made_column {
     const char *name;
     made_form form;
-    char leaf;          /* of TLeafX; ignored for strings, counters and records */
+    char leaf;           /* of TLeafX; ignored for strings, counters and records */
     const char *counter; /* name of the counter's column */
 } made_column;
 
@@ -47,8 +47,8 @@ typedef struct made_tree {
     int64_t lie_entries;       /* fEntries, fEntryNumber and the end of the last basket */
     int64_t lie_basket_nbytes; /* fBasketBytes */
     int lie_depth;             /* so many branches, each within the last one */
-    int lie_counts;            /* so many TBranchElements, each inline as the last one's fBranchCount */
-    bool lie_self_counter;     /* counters count themselves */
+    int lie_counts;        /* so many TBranchElements, each inline as the last one's fBranchCount */
+    bool lie_self_counter; /* counters count themselves */
 } made_tree;
 
 typedef struct made_key {
@@ -63,7 +63,7 @@ typedef struct made_file {
     bytes bytes;
     const char *codec; /* of metadata; NULL stores it */
     made_key keys[MADE_MOST_KEYS];
-    int n_keys; /* of the directory that is open */
+    int n_keys;          /* of the directory that is open */
     size_t directory_at; /* where the root directory's key list is told */
 } made_file;
 
@@ -102,9 +102,11 @@ ladle_file *open_made(ladle_context *context, const made_file *file, ladle_error
 extern const made_column all_forms[];
 enum { ALL_FORMS = 8 };
 
-/* Reads entries [start, stop). What is read is asserted to be as made, and an error to leave nothing behind. */
+/* Reads entries [start, stop). What is read is asserted to be as made, and an error to leave
+ * nothing behind. */
 ladle_status read_expected(ladle_reader *reader, ladle_cache *cache, ladle_table *table,
-                           const made_column *column, int64_t start, int64_t stop, ladle_error *error);
+                           const made_column *column, int64_t start, int64_t stop,
+                           ladle_error *error);
 
 /* The same, and no error. */
 void assert_column(ladle_reader *reader, ladle_cache *cache, ladle_table *table,
