@@ -321,7 +321,7 @@ static ladle_status make(void *user, ladle_lease **lease, ladle_error *error) {
         m->meanwhile();
     if (m->fails != LADLE_OK) {
         *lease = NULL;
-        error->status = m->fails;
+        error->status = (int32_t)m->fails;
         error->offset = 4711;
         (void)snprintf(error->where, sizeof error->where, "there");
         (void)snprintf(error->message, sizeof error->message, "cannot be made");

@@ -350,8 +350,7 @@ static void a_damaged_directory_costs_only_itself(void **state) {
 static void what_is_no_root_file(void **state) {
     (void)state;
     static const char *const contents[] = {"", "roo", "ROOT and more",
-                                           "\x7f"
-                                           "ELF...................."};
+                                           "\177ELF...................."};
     ladle_context *context = begin_context();
     for (size_t i = 0; i < N_OF(contents); i++) {
         ladle_error error = blank_error();

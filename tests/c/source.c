@@ -93,7 +93,7 @@ static ladle_status own_read(void *self, int64_t offset, int64_t nbytes, void *o
     own *o = self;
     o->reads++;
     if (o->fails != LADLE_OK) {
-        error->status = o->fails;
+        error->status = (int32_t)o->fails;
         (void)snprintf(error->message, sizeof error->message, "the line is dead");
         return o->fails;
     }
