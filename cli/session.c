@@ -1,3 +1,4 @@
+/* An open table and the columns that a call names, for the verbs. */
 #include "cli.h"
 
 #include <fnmatch.h>

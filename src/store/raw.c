@@ -1,3 +1,4 @@
+/* The raw store: at rest a buffer is its own block. */
 #include "store/store.h"
 
 static ladle_status raw_rest(ladle_store *store, ladle_lease *lease, void **form, int64_t *nbytes, ladle_error *error)

@@ -1,3 +1,5 @@
+"""Real files for the tests of the package: coffea's samples, and more where there are some."""
+
 import os
 from pathlib import Path
 

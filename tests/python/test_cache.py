@@ -164,9 +164,9 @@ def test_is_a_mapping():
     cache["b"] = np.arange(3)
     cache["a"] = np.arange(4)
     cache["b"] = np.arange(5)
-    assert list(cache) == list(cache.keys()) == ["a", "b"]
-    assert [len(value) for value in cache.values()] == [4, 5]
-    assert [key for key, _ in cache.items()] == ["a", "b"]
+    assert list(cache) == list(cache.keys()) == ["b", "a"]
+    assert [len(value) for value in cache.values()] == [5, 4]
+    assert [key for key, _ in cache.items()] == ["b", "a"]
     assert 3 not in cache
     assert b"a" not in cache
     for wrong in (3, b"a", None):

@@ -1,3 +1,5 @@
+"""Errors: their classes, what they say, that they pickle."""
+
 import pickle
 
 import pytest

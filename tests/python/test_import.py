@@ -1,3 +1,5 @@
+"""Importing ladle costs numpy and little else."""
+
 import subprocess
 import sys
 
