@@ -20,6 +20,8 @@ void ladle_arena_init(ladle_arena *arena, ladle_context *context)
     arena->context = context;
     arena->chunks = NULL;
     arena->chunk_size = FIRST_CHUNK;
+    arena->used = 0;
+    arena->ceiling = 0;
 }
 
 void ladle_arena_destroy(ladle_arena *arena)
@@ -42,6 +44,12 @@ void *ladle_arena_alloc(ladle_arena *arena, int64_t count, size_t size, ladle_er
         return NULL;
     }
     size_t nbytes = ((size_t)wanted + 7) & ~(size_t)7;
+    if (arena->ceiling > 0 && (int64_t)nbytes > arena->ceiling - arena->used) {
+        ladle_fail(error, LADLE_LIMIT, LADLE_NO_OFFSET,
+                   "names and tables would take more than %" PRId64 " bytes, which the file's size does not explain",
+                   arena->ceiling);
+        return NULL;
+    }
     ladle_arena_chunk *chunk = arena->chunks;
     if (chunk == NULL || chunk->size - sizeof *chunk - chunk->used < nbytes) {
         size_t chunk_size = arena->chunk_size;
@@ -58,6 +66,7 @@ void *ladle_arena_alloc(ladle_arena *arena, int64_t count, size_t size, ladle_er
     }
     void *memory = chunk->data + chunk->used;
     chunk->used += nbytes;
+    arena->used += (int64_t)nbytes;
     return memory;
 }
 

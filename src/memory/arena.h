@@ -13,6 +13,8 @@ typedef struct ladle_arena {
     ladle_context *context;
     ladle_arena_chunk *chunks; /* newest first */
     size_t chunk_size;         /* of the next one: grows up to 64 KiB */
+    int64_t used;              /* bytes handed out */
+    int64_t ceiling;           /* that `used` may reach; 0, as it begins: none */
 } ladle_arena;
 
 void ladle_arena_init(ladle_arena *arena, ladle_context *context);

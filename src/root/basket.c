@@ -598,6 +598,7 @@ ladle_table *ladle_tree_open(ladle_file *file, const ladle_key_info *key, ladle_
     base->file_path = ladle_file_path(file);
     base->file_uuid = ladle_file_uuid(file);
     base->format = "TTree";
+    base->arena.ceiling = LADLE_METADATA_BASE + LADLE_METADATA_RATIO * object.nbytes;
     base->name = ladle_arena_text(&base->arena, key->path, strlen(key->path), error);
     ladle_tree tree = {0};
     ladle_status status = base->name == NULL ? (ladle_status)error->status : LADLE_OK;

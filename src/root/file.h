@@ -53,6 +53,10 @@ typedef struct ladle_key {
  * that was never written has fNbytes 0). */
 void ladle_key_read(ladle_cursor *c, ladle_key *key);
 
+/* What is made of metadata (names joined to paths, page tables) may take so much: a few times the bytes that it is
+ * made of in honest files, and without a bound where many objects refer to one long name. */
+enum { LADLE_METADATA_BASE = 16 << 20, LADLE_METADATA_RATIO = 8 };
+
 /* The object behind a key, decompressed. */
 typedef struct ladle_object {
     uint8_t *data;

@@ -146,6 +146,7 @@ static ladle_status walk(ladle_file *file, ladle_keys *keys, const ladle_directo
     status = ladle_object_read(file, directory->seek_keys, directory->nbytes_keys, &object, error);
     if (status != LADLE_OK)
         return status;
+    keys->arena.ceiling += LADLE_METADATA_RATIO * object.nbytes;
     ladle_cursor c;
     ladle_cursor_init(&c, object.data, (size_t)object.nbytes, object.offset, object.inflated, error);
     int64_t count = ladle_cursor_i32(&c, "number of keys");
@@ -194,6 +195,7 @@ static ladle_keys *list_keys(ladle_file *file, ladle_error *error)
     keys->context = file->context;
     ladle_context_retain(file->context);
     ladle_arena_init(&keys->arena, file->context);
+    keys->arena.ceiling = LADLE_METADATA_BASE;
     ladle_vector_init(&keys->list, file->context, sizeof(ladle_key_info));
     ladle_vector_init(&keys->visited, file->context, sizeof(int64_t));
     if (walk(file, keys, &file->root, "", 0, error) == LADLE_OK)

@@ -28,14 +28,21 @@ static const char *text(builder *b, ladle_text t)
 
 /* --- pages ----------------------------------------------------------------------------------- */
 
-/* The basket kept in `slot` of the tree object, or NULL. */
+/* The basket kept in `slot` of the tree object, or NULL. They were read by rising slot. */
 static const ladle_embedded *embedded_in(const ladle_tree *tree, const ladle_branch *branch, int64_t slot)
 {
-    const ladle_embedded *all = tree->embedded.items;
-    for (int64_t i = branch->first_embedded; i < branch->first_embedded + branch->n_embedded; i++)
-        if (all[i].slot == slot)
-            return &all[i];
-    return NULL;
+    if (branch->n_embedded == 0)
+        return NULL;
+    const ladle_embedded *all = (const ladle_embedded *)tree->embedded.items + branch->first_embedded;
+    int64_t low = 0, high = branch->n_embedded;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (all[middle].slot < slot)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < branch->n_embedded && all[low].slot == slot ? &all[low] : NULL;
 }
 
 static int64_t entry_of_slot(const ladle_branch *branch, int64_t slot)

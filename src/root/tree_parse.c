@@ -98,10 +98,17 @@ typedef struct pointer {
 
 static ladle_text find_class(parser *p, int64_t reference)
 {
-    const class_seen *seen = p->classes.items;
-    for (int64_t i = 0; i < p->classes.count; i++)
-        if (seen[i].reference == reference)
-            return seen[i].name;
+    const class_seen *seen = p->classes.items; /* by rising reference, as they were met */
+    int64_t low = 0, high = p->classes.count;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (seen[middle].reference < reference)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < p->classes.count && seen[low].reference == reference)
+        return seen[low].name;
     ladle_text none = {"", 0};
     ladle_cursor_fail(&p->c, LADLE_CORRUPT, "an object refers to a class at byte %" PRId64 ", where there is none",
                       reference - REFERENCE_OFFSET - p->key_nbytes);

@@ -230,6 +230,33 @@ static void directories_nested_deeply(void **state) {
     }
 }
 
+/* Many small objects that refer to a large one, or to one far back: no work or memory beyond what
+ * the file's size explains. */
+static void metadata_that_multiplies(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        made_tree tree = {.name = "t",
+                          .columns = flat,
+                          .n_columns = 1,
+                          .n_entries = 40,
+                          .page_entries = 25,
+                          .codec = "ZL",
+                          .lie_classes = kind == 0 ? 60000 : 0,
+                          .lie_embedded = kind == 1 ? 40000 : 0,
+                          .lie_names = kind == 2 ? 6000 : 0};
+        made_file made;
+        begin_file(&made);
+        made.codec = "ZS";
+        add_tree(&made, &tree);
+        end_file(&made);
+        watch w = begin_watch();
+        ladle_error error = blank_error();
+        (void)read_all(w.context, &made, &error);
+        end_watch(&w);
+        free_file(&made);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_entries_than_the_file_can_hold),
@@ -239,6 +266,7 @@ int main(void) {
         cmocka_unit_test(key_lists_with_huge_counts),
         cmocka_unit_test(directories_in_a_circle),
         cmocka_unit_test(directories_nested_deeply),
+        cmocka_unit_test(metadata_that_multiplies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

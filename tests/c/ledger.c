@@ -303,6 +303,13 @@ static void arenas_and_vectors_are_metadata(void **state) {
     assert_error(error, LADLE_LIMIT, NULL);
     assert_int_equal(held_total(context) - held_of(context, LADLE_MEMORY_POOL),
                      held_of(context, LADLE_MEMORY_METADATA));
+    ladle_arena small;
+    ladle_arena_init(&small, context);
+    small.ceiling = 100;
+    assert_some(ladle_arena_alloc(&small, 12, 8, &error), error);
+    assert_null(ladle_arena_alloc(&small, 1, 8, &error));
+    assert_error(error, LADLE_LIMIT, "more than 100 bytes");
+    ladle_arena_destroy(&small);
     ladle_vector vector;
     ladle_vector_init(&vector, context, 24);
     for (int64_t i = 0; i < 1000; i++) {

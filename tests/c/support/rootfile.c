@@ -349,6 +349,16 @@ static void put_leaves(writer *w, int column_index) {
 static void put_basket_arrays(writer *w, int64_t n_written, int64_t most) {
     bytes *b = &w->object;
     const made_tree *tree = w->tree;
+    if (tree->lie_embedded > 0) {
+        put_u8(b, 1);
+        put_fill(b, 0, (size_t)most * 4);
+        put_u8(b, 1);
+        for (int64_t i = 0; i < most; i++)
+            put_u64(b, (uint64_t)i);
+        put_u8(b, 1);
+        put_fill(b, 0, (size_t)most * 8);
+        return;
+    }
     put_u8(b, 1);
     for (int64_t i = 0; i < most; i++)
         put_u32(b, i >= n_written                 ? 0
@@ -366,58 +376,10 @@ static void put_basket_arrays(writer *w, int64_t n_written, int64_t most) {
 
 static void put_nested(writer *w, int depth);
 
-static void put_branch(writer *w, int column_index, int nested) {
-    bytes *b = &w->object;
-    const made_tree *tree = w->tree;
-    const made_column *column = &tree->columns[column_index];
-    w->n_pages = 0;
-    int64_t n_written = 0;
-    for (int64_t first = 0; first < tree->n_entries; first += tree->page_entries) {
-        int64_t n = tree->n_entries - first < tree->page_entries ? tree->n_entries - first
-                                                                 : tree->page_entries;
-        if (tree->embedded && first + n == tree->n_entries) {
-            w->pages[w->n_pages++] = (page){first, n, 0, 0};
-        } else {
-            write_basket(w, column, first, n);
-            n_written++;
-        }
-    }
-    int64_t most = w->n_pages + 2;
-    size_t pointer = open_pointer(b, "TBranch"), at = open_frame(b, 13);
-    put_tnamed(b, column->name, column->name);
-    put_attributes(b, 4);
-    put_fill(b, 0, 12);
-    put_u32(b, (uint64_t)n_written);
-    put_u64(b, (uint64_t)(tree->lie_entries != 0 ? tree->lie_entries : tree->n_entries));
-    put_attributes(b, 1);
-    put_u32(b, 0);
-    put_u32(b, (uint64_t)most);
-    put_u32(b, 0);
-    put_u64(b, (uint64_t)tree->n_entries);
-    put_u64(b, 0);
-    put_fill(b, 0, 16);
-    size_t children = open_array(b, nested > 0 ? 1 : 0);
-    if (nested > 0)
-        put_nested(w, nested);
-    close_frame(b, children);
-    put_leaves(w, column_index);
-    size_t baskets = open_array(b, w->n_pages);
-    for (int64_t i = 0; i < w->n_pages; i++)
-        if (i < n_written)
-            put_u32(b, 0);
-        else
-            put_embedded(w, column, w->pages[i].first, w->pages[i].n);
-    close_frame(b, baskets);
-    put_basket_arrays(w, n_written, most);
-    put_string(b, "");
-    close_frame(b, at);
-    close_frame(b, pointer);
-}
-
 /* A branch without leaves, up to its list of children. */
-static size_t open_bare_branch(bytes *b, size_t *children, int n_children) {
+static size_t open_named_branch(bytes *b, const char *name, size_t *children, int n_children) {
     size_t at = open_frame(b, 13);
-    put_tnamed(b, "b", "");
+    put_tnamed(b, name, "");
     put_attributes(b, 4);
     put_fill(b, 0, 12);
     put_u32(b, 0);
@@ -437,6 +399,108 @@ static void close_bare_branch(bytes *b, size_t at, size_t children) {
     close_frame(b, at);
 }
 
+/* So many classes without an object, and as many empty objects of the last one. */
+static void put_classes(writer *w, int n) {
+    bytes *b = &w->object;
+    size_t tag = 0;
+    for (int i = 0; i < n; i++) {
+        size_t at = open_pointer(b, "C");
+        tag = at + 4;
+        close_frame(b, at);
+    }
+    for (int i = 0; i < n; i++) {
+        put_u32(b, 0x40000004u);
+        put_u32(b, (tag + w->key + 2) | 0x80000000u);
+    }
+}
+
+/* So many baskets of one entry without bytes. */
+static void put_empty_baskets(writer *w, const made_column *column, int n) {
+    bytes *b = &w->object;
+    for (int i = 0; i < n; i++) {
+        size_t key = basket_key_nbytes(w->tree, column), at = open_pointer(b, "TBasket");
+        put_key(b, 0, 0, key, 1, 0, "TBasket", column->name);
+        put_basket_header(b, w->tree, column, 1, (int64_t)key, 12);
+        put_fill(b, 0, key);
+        close_frame(b, at);
+    }
+}
+
+/* So many branches below one; the name of that is as long. */
+static void put_long_names(writer *w, int n) {
+    bytes *b = &w->object;
+    char *name = calloc(1, (size_t)n + 1);
+    assert_non_null(name);
+    memset(name, 'n', (size_t)n);
+    size_t children, inner, pointer = open_pointer(b, "TBranch");
+    size_t at = open_named_branch(b, name, &children, n);
+    free(name);
+    for (int i = 0; i < n; i++) {
+        size_t child = open_pointer(b, "TBranch"), bare = open_named_branch(b, "b", &inner, 0);
+        close_bare_branch(b, bare, inner);
+        close_frame(b, child);
+    }
+    close_bare_branch(b, at, children);
+    close_frame(b, pointer);
+}
+
+static void put_branch(writer *w, int column_index, int nested) {
+    bytes *b = &w->object;
+    const made_tree *tree = w->tree;
+    const made_column *column = &tree->columns[column_index];
+    w->n_pages = 0;
+    int64_t n_written = 0;
+    for (int64_t first = 0; first < tree->n_entries; first += tree->page_entries) {
+        int64_t n = tree->n_entries - first < tree->page_entries ? tree->n_entries - first
+                                                                 : tree->page_entries;
+        if (tree->embedded && first + n == tree->n_entries) {
+            w->pages[w->n_pages++] = (page){first, n, 0, 0};
+        } else {
+            write_basket(w, column, first, n);
+            n_written++;
+        }
+    }
+    int64_t most = w->n_pages + 2;
+    int n_lies = 2 * tree->lie_classes + tree->lie_embedded;
+    if (tree->lie_embedded > 0) { /* as many slots, all of them in the tree */
+        w->n_pages = n_written = tree->lie_embedded;
+        most = n_written + 1;
+    }
+    size_t pointer = open_pointer(b, "TBranch"), at = open_frame(b, 13);
+    put_tnamed(b, column->name, column->name);
+    put_attributes(b, 4);
+    put_fill(b, 0, 12);
+    put_u32(b, (uint64_t)n_written);
+    put_u64(b, (uint64_t)(tree->lie_entries != 0 ? tree->lie_entries : tree->n_entries));
+    put_attributes(b, 1);
+    put_u32(b, 0);
+    put_u32(b, (uint64_t)most);
+    put_u32(b, 0);
+    put_u64(b, (uint64_t)tree->n_entries);
+    put_u64(b, 0);
+    put_fill(b, 0, 16);
+    size_t children = open_array(b, nested > 0 || tree->lie_names > 0 ? 1 : 0);
+    if (nested > 0)
+        put_nested(w, nested);
+    if (tree->lie_names > 0)
+        put_long_names(w, tree->lie_names);
+    close_frame(b, children);
+    put_leaves(w, column_index);
+    size_t baskets = open_array(b, n_lies > 0 ? n_lies : w->n_pages);
+    put_classes(w, tree->lie_classes);
+    put_empty_baskets(w, column, tree->lie_embedded);
+    for (int64_t i = 0; i < w->n_pages && n_lies == 0; i++)
+        if (i < n_written)
+            put_u32(b, 0);
+        else
+            put_embedded(w, column, w->pages[i].first, w->pages[i].n);
+    close_frame(b, baskets);
+    put_basket_arrays(w, n_written, most);
+    put_string(b, "");
+    close_frame(b, at);
+    close_frame(b, pointer);
+}
+
 /* `depth` branches, each in the list of the one before: written in a loop, since they are many. */
 static void put_nested(writer *w, int depth) {
     bytes *b = &w->object;
@@ -444,7 +508,7 @@ static void put_nested(writer *w, int depth) {
     assert_non_null(at);
     for (int i = 0; i < depth; i++) {
         at[3 * i] = open_pointer(b, "TBranch");
-        at[3 * i + 1] = open_bare_branch(b, &at[3 * i + 2], i + 1 < depth ? 1 : 0);
+        at[3 * i + 1] = open_named_branch(b, "b", &at[3 * i + 2], i + 1 < depth ? 1 : 0);
     }
     for (int i = depth - 1; i >= 0; i--) {
         close_bare_branch(b, at[3 * i + 1], at[3 * i + 2]);
@@ -462,7 +526,7 @@ static void put_counts(writer *w, int depth) {
         size_t children;
         at[2 * i] = open_pointer(b, "TBranchElement");
         at[2 * i + 1] = open_frame(b, 10);
-        size_t base = open_bare_branch(b, &children, 0);
+        size_t base = open_named_branch(b, "b", &children, 0);
         close_bare_branch(b, base, children);
         put_string(b, "C");
         put_string(b, "");

@@ -49,6 +49,9 @@ typedef struct made_tree {
     int lie_depth;             /* so many branches, each within the last one */
     int lie_counts;        /* so many TBranchElements, each inline as the last one's fBranchCount */
     bool lie_self_counter; /* counters count themselves */
+    int lie_classes;  /* so many classes in the first fBaskets, and references to the last one */
+    int lie_embedded; /* so many baskets without bytes, each in a slot of its own */
+    int lie_names;    /* so many branches below one with a name as long */
 } made_tree;
 
 typedef struct made_key {
