@@ -4,8 +4,8 @@
  *
  * In each round, in turn: the floor; ladle with one thread; ladle with two; each over all columns. The floor takes
  * the places of the pages from ladle, then calls pread and the compression libraries directly, into one
- * buffer that stays in the processor's cache. It swaps no bytes, keeps nothing and checks no contents. Medians and ratios
- * are printed. The file should be in the page cache: the first round, which is not counted, brings it there.
+ * buffer that stays in the processor's cache. It swaps no bytes, keeps nothing and checks no contents. Medians and
+ * ratios are printed. The file should be in the page cache: the first round, which is not counted, brings it there.
  */
 #include <ladle/ladle.h>
 
@@ -201,9 +201,8 @@ int main(int argc, char **argv)
     ladle_reader *two = one == NULL ? NULL : ladle_reader_create(context, 2, &error);
     if (two == NULL)
         die("cannot begin", &error);
-    floor_state state = {.fd = open(path, O_RDONLY | O_CLOEXEC),
-                         .zstd = ZSTD_createDCtx(),
-                         .deflate = libdeflate_alloc_decompressor()};
+    floor_state state = {
+        .fd = open(path, O_RDONLY | O_CLOEXEC), .zstd = ZSTD_createDCtx(), .deflate = libdeflate_alloc_decompressor()};
     if (state.fd < 0 || state.zstd == NULL || state.deflate == NULL)
         die("cannot begin", NULL);
     static figures all[MAX_ROUNDS + 1];

@@ -30,50 +30,28 @@ typedef struct column {
     const int64_t *offsets[LADLE_MAX_DIMS];
 } column;
 
-static void put_value(cli_json *json, const column *source, int64_t i) {
+static void put_value(cli_json *json, const column *source, int64_t i)
+{
     switch (source->info.dtype) {
-    case LADLE_DTYPE_BOOL:
-        cli_json_bool(json, ((const uint8_t *)source->data)[i] != 0);
-        break;
-    case LADLE_DTYPE_I8:
-        cli_json_int(json, ((const int8_t *)source->data)[i]);
-        break;
-    case LADLE_DTYPE_U8:
-        cli_json_uint(json, ((const uint8_t *)source->data)[i]);
-        break;
-    case LADLE_DTYPE_I16:
-        cli_json_int(json, ((const int16_t *)source->data)[i]);
-        break;
-    case LADLE_DTYPE_U16:
-        cli_json_uint(json, ((const uint16_t *)source->data)[i]);
-        break;
-    case LADLE_DTYPE_I32:
-        cli_json_int(json, ((const int32_t *)source->data)[i]);
-        break;
-    case LADLE_DTYPE_U32:
-        cli_json_uint(json, ((const uint32_t *)source->data)[i]);
-        break;
-    case LADLE_DTYPE_I64:
-        cli_json_int(json, ((const int64_t *)source->data)[i]);
-        break;
-    case LADLE_DTYPE_U64:
-        cli_json_uint(json, ((const uint64_t *)source->data)[i]);
-        break;
-    case LADLE_DTYPE_F32:
-        cli_json_float(json, ((const float *)source->data)[i]);
-        break;
-    case LADLE_DTYPE_F64:
-        cli_json_double(json, ((const double *)source->data)[i]);
-        break;
-    case LADLE_DTYPE_NONE:
-        cli_json_null(json);
-        break;
+    case LADLE_DTYPE_BOOL: cli_json_bool(json, ((const uint8_t *)source->data)[i] != 0); break;
+    case LADLE_DTYPE_I8: cli_json_int(json, ((const int8_t *)source->data)[i]); break;
+    case LADLE_DTYPE_U8: cli_json_uint(json, ((const uint8_t *)source->data)[i]); break;
+    case LADLE_DTYPE_I16: cli_json_int(json, ((const int16_t *)source->data)[i]); break;
+    case LADLE_DTYPE_U16: cli_json_uint(json, ((const uint16_t *)source->data)[i]); break;
+    case LADLE_DTYPE_I32: cli_json_int(json, ((const int32_t *)source->data)[i]); break;
+    case LADLE_DTYPE_U32: cli_json_uint(json, ((const uint32_t *)source->data)[i]); break;
+    case LADLE_DTYPE_I64: cli_json_int(json, ((const int64_t *)source->data)[i]); break;
+    case LADLE_DTYPE_U64: cli_json_uint(json, ((const uint64_t *)source->data)[i]); break;
+    case LADLE_DTYPE_F32: cli_json_float(json, ((const float *)source->data)[i]); break;
+    case LADLE_DTYPE_F64: cli_json_double(json, ((const double *)source->data)[i]); break;
+    case LADLE_DTYPE_NONE: cli_json_null(json); break;
     }
 }
 
 /* Item `i` of the level below `dim` dimensions, of which `var` are jagged. The depth is at most
  * LADLE_MAX_DIMS. */
-static void put_item(cli_json *json, const column *source, int32_t dim, int32_t var, int64_t i) {
+static void put_item(cli_json *json, const column *source, int32_t dim, int32_t var, int64_t i)
+{
     const ladle_column_info *info = &source->info;
     if (dim == info->n_dims) {
         put_value(json, source, i);
@@ -93,7 +71,8 @@ static void put_item(cli_json *json, const column *source, int32_t dim, int32_t 
     cli_json_close(json, ']');
 }
 
-static void put_rows(const column *columns, int32_t n_columns, int64_t n_rows, cli_output *out) {
+static void put_rows(const column *columns, int32_t n_columns, int64_t n_rows, cli_output *out)
+{
     for (int64_t row = 0; row < n_rows && !cli_output_failed(out); ++row) {
         cli_json json = {.out = out};
         cli_json_open(&json, '{');
@@ -106,7 +85,8 @@ static void put_rows(const column *columns, int32_t n_columns, int64_t n_rows, c
     }
 }
 
-static void release_chunk(column *columns, int32_t n_columns) {
+static void release_chunk(column *columns, int32_t n_columns)
+{
     for (int32_t i = 0; i < n_columns; ++i) {
         ladle_array_release(&columns[i].array);
         memset(&columns[i].array, 0, sizeof columns[i].array);
@@ -114,14 +94,15 @@ static void release_chunk(column *columns, int32_t n_columns) {
 }
 
 /* Reads [start, stop) of all columns. Returns an exit status; *nbytes is what the buffers take. */
-static int read_chunk(const cli_options *options, const cli_session *session, column *columns,
-                      int32_t n_columns, int64_t start, int64_t stop, int64_t *nbytes) {
+static int read_chunk(const cli_options *options, const cli_session *session, column *columns, int32_t n_columns,
+                      int64_t start, int64_t stop, int64_t *nbytes)
+{
     *nbytes = 0;
     for (int32_t i = 0; i < n_columns; ++i) {
         column *target = &columns[i];
         ladle_error error;
-        ladle_status status = ladle_read_column(session->reader, NULL, session->table,
-                                                target->index, start, stop, &target->array, &error);
+        ladle_status status = ladle_read_column(session->reader, NULL, session->table, target->index, start, stop,
+                                                &target->array, &error);
         if (status != LADLE_OK) {
             memset(&target->array, 0, sizeof target->array);
             return cli_data_error(options->file, &error);
@@ -139,7 +120,8 @@ static int read_chunk(const cli_options *options, const cli_session *session, co
 
 /* Where the chunk that begins at `start` stops: after `n_entries`, or at the last cluster border
  * before that, so that few pages are decoded for two chunks. */
-static int64_t chunk_stop(const cli_session *session, int64_t start, int64_t n_entries) {
+static int64_t chunk_stop(const cli_session *session, int64_t start, int64_t n_entries)
+{
     int64_t stop = session->stop - start > n_entries ? start + n_entries : session->stop;
     int64_t n_borders;
     const int64_t *borders = ladle_table_clusters(session->table, &n_borders);
@@ -157,7 +139,8 @@ static int64_t chunk_stop(const cli_session *session, int64_t start, int64_t n_e
 
 /* Entries of the next chunk, from what the last one took. A quarter of the budget, where there is
  * one, leaves room for the pages that the buffers are decoded from. */
-static int64_t next_entries(int64_t budget, int64_t entries, int64_t nbytes) {
+static int64_t next_entries(int64_t budget, int64_t entries, int64_t nbytes)
+{
     int64_t target = budget > 0 && budget / 4 < CHUNK_NBYTES ? budget / 4 : CHUNK_NBYTES;
     int64_t fitting = target / (nbytes / entries + 1);
     int64_t most = entries < INT64_MAX / 8 ? entries * 8 : entries;
@@ -165,8 +148,9 @@ static int64_t next_entries(int64_t budget, int64_t entries, int64_t nbytes) {
     return fitting > 0 ? fitting : 1;
 }
 
-static int print_all(const cli_options *options, const cli_session *session, column *columns,
-                     int32_t n_columns, cli_output *out) {
+static int print_all(const cli_options *options, const cli_session *session, column *columns, int32_t n_columns,
+                     cli_output *out)
+{
     int status = CLI_OK;
     int64_t n_entries = FIRST_CHUNK_ENTRIES;
     int64_t start = session->start;
@@ -184,18 +168,19 @@ static int print_all(const cli_options *options, const cli_session *session, col
     return status;
 }
 
-static void complain_about(const cli_options *options, const cli_session *session,
-                           const char *column_name, const char *reason) {
+static void complain_about(const cli_options *options, const cli_session *session, const char *column_name,
+                           const char *reason)
+{
     char where[512];
-    snprintf(where, sizeof where, "%s: %s/%s", options->file, ladle_table_name(session->table),
-             column_name);
+    snprintf(where, sizeof where, "%s: %s/%s", options->file, ladle_table_name(session->table), column_name);
     cli_complain(where, "cannot be read: %s", reason);
 }
 
 /* Fills `columns` with the selected ones that can be read. Returns an exit status: a column that
  * was named in full and cannot be read is an error. */
-static int describe(const cli_options *options, const cli_session *session,
-                    const cli_selection *selection, column *columns, int32_t *n_columns) {
+static int describe(const cli_options *options, const cli_session *session, const cli_selection *selection,
+                    column *columns, int32_t *n_columns)
+{
     *n_columns = 0;
     for (int32_t i = 0; i < selection->count; ++i) {
         column *target = &columns[*n_columns];
@@ -216,7 +201,8 @@ static int describe(const cli_options *options, const cli_session *session,
     return CLI_OK;
 }
 
-static int run(const cli_options *options, cli_output *out) {
+static int run(const cli_options *options, cli_output *out)
+{
     cli_session session;
     cli_selection selection = {0};
     column *columns = NULL;

@@ -70,8 +70,7 @@ typedef struct cli_selection {
 
 /* Resolves the call's names; without names: all columns. A name with `*`, `?` or `[` that no column
  * has is a pattern. Returns an exit status; the error line is printed. Release in any case. */
-int cli_selection_make(cli_selection *selection, const cli_session *session,
-                       const cli_options *options);
+int cli_selection_make(cli_selection *selection, const cli_session *session, const cli_options *options);
 void cli_selection_release(cli_selection *selection);
 
 #endif

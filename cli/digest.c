@@ -40,13 +40,13 @@ typedef struct digest {
     ladle_error error;
 } digest;
 
-static void compute(digest *figures, const ladle_array *array) {
+static void compute(digest *figures, const ladle_array *array)
+{
     static cli_float_sum scratch; /* 32 KiB, and one column at a time */
     figures->n_offsets = array->n_buffers - 1;
     for (int32_t i = 0; i < figures->n_offsets; ++i) {
         const ladle_lease *offsets = array->buffers[i];
-        figures->offsets_xxh3[i] =
-            ladle_xxh3_64(ladle_lease_data(offsets), (size_t)ladle_lease_nbytes(offsets));
+        figures->offsets_xxh3[i] = ladle_xxh3_64(ladle_lease_data(offsets), (size_t)ladle_lease_nbytes(offsets));
     }
     const ladle_lease *data = array->buffers[figures->n_offsets];
     const void *values = ladle_lease_data(data);
@@ -61,7 +61,8 @@ static void compute(digest *figures, const ladle_array *array) {
     }
 }
 
-static void digest_column(const cli_session *session, int32_t column, digest *figures) {
+static void digest_column(const cli_session *session, int32_t column, digest *figures)
+{
     ladle_column_info info = {.struct_size = sizeof info};
     memset(figures, 0, sizeof *figures);
     ladle_table_column(session->table, column, &info);
@@ -69,9 +70,8 @@ static void digest_column(const cli_session *session, int32_t column, digest *fi
     figures->column = info.name;
     figures->n_entries = session->stop - session->start;
     ladle_array array;
-    figures->status =
-        (int32_t)ladle_read_column(session->reader, NULL, session->table, column, session->start,
-                                   session->stop, &array, &figures->error);
+    figures->status = (int32_t)ladle_read_column(session->reader, NULL, session->table, column, session->start,
+                                                 session->stop, &array, &figures->error);
     if (figures->status != LADLE_OK) {
         return;
     }
@@ -79,13 +79,15 @@ static void digest_column(const cli_session *session, int32_t column, digest *fi
     ladle_array_release(&array);
 }
 
-static void json_hash(cli_json *json, uint64_t hash) {
+static void json_hash(cli_json *json, uint64_t hash)
+{
     char text[17];
     snprintf(text, sizeof text, "%016" PRIx64, hash);
     cli_json_string(json, text);
 }
 
-static void print_json(cli_json *json, const digest *figures) {
+static void print_json(cli_json *json, const digest *figures)
+{
     cli_json_open(json, '{');
     cli_json_key(json, "column");
     cli_json_string(json, figures->column);
@@ -125,7 +127,8 @@ typedef struct layout {
     size_t column, type;
 } layout;
 
-static layout measure(const cli_session *session, const cli_selection *selection) {
+static layout measure(const cli_session *session, const cli_selection *selection)
+{
     layout widths = {strlen("column"), strlen("type")};
     for (int32_t i = 0; i < selection->count; ++i) {
         char type[TYPE_NBYTES];
@@ -139,14 +142,15 @@ static layout measure(const cli_session *session, const cli_selection *selection
     return widths;
 }
 
-static void print_header(cli_output *out, const layout *widths) {
+static void print_header(cli_output *out, const layout *widths)
+{
     cli_put_text(out, "column", widths->column + 2);
     cli_put_text(out, "type", widths->type + 2);
-    cli_printf(out, "%10s  %12s  %24s  %-16s  %s\n", "entries", "values", "sum", "data_xxh3",
-               "offsets_xxh3");
+    cli_printf(out, "%10s  %12s  %24s  %-16s  %s\n", "entries", "values", "sum", "data_xxh3", "offsets_xxh3");
 }
 
-static void print_text(cli_output *out, const layout *widths, const digest *figures) {
+static void print_text(cli_output *out, const layout *widths, const digest *figures)
+{
     cli_put_text(out, figures->column, widths->column + 2);
     cli_put_text(out, figures->type, widths->type + 2);
     cli_printf(out, "%10" PRId64 "  ", figures->n_entries);
@@ -178,13 +182,13 @@ typedef struct progress {
     struct timespec last;
 } progress;
 
-static void progress_step(progress *step, int32_t done, int32_t total) {
+static void progress_step(progress *step, int32_t done, int32_t total)
+{
     struct timespec now;
     if (!step->wanted || clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
         return;
     }
-    double since = (double)(now.tv_sec - step->last.tv_sec) +
-                   (double)(now.tv_nsec - step->last.tv_nsec) * 1e-9;
+    double since = (double)(now.tv_sec - step->last.tv_sec) + (double)(now.tv_nsec - step->last.tv_nsec) * 1e-9;
     if (since < 0.1) {
         return;
     }
@@ -194,7 +198,8 @@ static void progress_step(progress *step, int32_t done, int32_t total) {
     step->last = now;
 }
 
-static void progress_clear(progress *step) {
+static void progress_clear(progress *step)
+{
     if (step->shown) {
         fputs("\r\033[K", stderr);
         fflush(stderr);
@@ -202,8 +207,9 @@ static void progress_clear(progress *step) {
     }
 }
 
-static int digest_all(const cli_options *options, const cli_session *session,
-                      const cli_selection *selection, cli_output *out) {
+static int digest_all(const cli_options *options, const cli_session *session, const cli_selection *selection,
+                      cli_output *out)
+{
     int status = CLI_OK;
     cli_json json = {.out = out};
     layout widths = measure(session, selection);
@@ -217,8 +223,7 @@ static int digest_all(const cli_options *options, const cli_session *session,
     for (int32_t i = 0; i < selection->count && !cli_output_failed(out); ++i) {
         digest figures;
         digest_column(session, selection->columns[i], &figures);
-        if (figures.status != LADLE_OK &&
-            (figures.status != LADLE_UNSUPPORTED || selection->named[i])) {
+        if (figures.status != LADLE_OK && (figures.status != LADLE_UNSUPPORTED || selection->named[i])) {
             progress_clear(&step);
             status = cli_data_error(options->file, &figures.error);
         }
@@ -239,7 +244,8 @@ static int digest_all(const cli_options *options, const cli_session *session,
     return status;
 }
 
-static int run(const cli_options *options, cli_output *out) {
+static int run(const cli_options *options, cli_output *out)
+{
     cli_session session;
     cli_selection selection = {0};
     int status = cli_session_open(&session, options, CLI_WITH_TABLE | CLI_WITH_READER);

@@ -23,7 +23,8 @@ typedef struct table_figures {
     ladle_error error;
 } table_figures;
 
-static table_figures open_table(const cli_session *session, const ladle_key_info *key) {
+static table_figures open_table(const cli_session *session, const ladle_key_info *key)
+{
     table_figures figures = {.is_open = false};
     /* By its full name with the cycle: each cycle is a table of its own. */
     size_t room = strlen(key->path) + 16;
@@ -47,14 +48,16 @@ static table_figures open_table(const cli_session *session, const ladle_key_info
 
 /* A table that this version does not read is listed with the reason; a damaged one is an error too.
  */
-static int judge(const cli_options *options, const table_figures *figures) {
+static int judge(const cli_options *options, const table_figures *figures)
+{
     if (figures->is_open || figures->error.status == LADLE_UNSUPPORTED) {
         return CLI_OK;
     }
     return cli_data_error(options->file, &figures->error);
 }
 
-static void print_json(cli_json *json, const ladle_key_info *key, const table_figures *figures) {
+static void print_json(cli_json *json, const ladle_key_info *key, const table_figures *figures)
+{
     cli_json_open(json, '{');
     cli_json_key(json, "path");
     cli_json_string(json, key->path);
@@ -93,18 +96,21 @@ typedef struct layout {
     size_t name, class_name, figures;
 } layout;
 
-static const char *last_name(const char *path) {
+static const char *last_name(const char *path)
+{
     const char *slash = strrchr(path, '/');
     return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
 }
 
-static size_t name_width(const ladle_key_info *key) {
+static size_t name_width(const ladle_key_info *key)
+{
     char cycle[16];
     snprintf(cycle, sizeof cycle, ";%" PRId32, key->cycle);
     return 2 * (size_t)key->depth + cli_text_width(last_name(key->path)) + strlen(cycle);
 }
 
-static layout measure(const ladle_keys *keys) {
+static layout measure(const ladle_keys *keys)
+{
     layout widths = {0, 0, 0};
     for (int64_t i = 0; i < ladle_keys_count(keys); ++i) {
         const ladle_key_info *key = ladle_keys_get(keys, i);
@@ -115,8 +121,8 @@ static layout measure(const ladle_keys *keys) {
     return widths;
 }
 
-static void print_text(cli_output *out, const layout *widths, const ladle_key_info *key,
-                       const table_figures *figures) {
+static void print_text(cli_output *out, const layout *widths, const ladle_key_info *key, const table_figures *figures)
+{
     for (int32_t i = 0; i < key->depth; ++i) {
         cli_puts(out, "  ");
     }
@@ -128,8 +134,7 @@ static void print_text(cli_output *out, const layout *widths, const ladle_key_in
     cli_put_text(out, key->class_name, widths->class_name);
     cli_printf(out, "  %10" PRId64 " bytes", key->nbytes);
     if (key->is_table && figures->is_open) {
-        cli_printf(out, "  %" PRId64 " entries x %" PRId32 " columns", figures->n_entries,
-                   figures->n_columns);
+        cli_printf(out, "  %" PRId64 " entries x %" PRId32 " columns", figures->n_entries, figures->n_columns);
     } else if (key->is_table) {
         char text[CLI_ERROR_NBYTES];
         cli_error_text(&figures->error, text);
@@ -143,8 +148,8 @@ static void print_text(cli_output *out, const layout *widths, const ladle_key_in
     cli_putc(out, '\n');
 }
 
-static int list(const cli_options *options, const cli_session *session, const ladle_keys *keys,
-                cli_output *out) {
+static int list(const cli_options *options, const cli_session *session, const ladle_keys *keys, cli_output *out)
+{
     int status = CLI_OK;
     cli_json json = {.out = out};
     layout widths = measure(keys);
@@ -174,14 +179,14 @@ static int list(const cli_options *options, const cli_session *session, const la
     return status;
 }
 
-static int run(const cli_options *options, cli_output *out) {
+static int run(const cli_options *options, cli_output *out)
+{
     cli_session session;
     int status = cli_session_open(&session, options, 0);
     if (status == CLI_OK) {
         ladle_error error;
         ladle_keys *keys = ladle_file_keys(session.file, &error);
-        status = keys == NULL ? cli_data_error(options->file, &error)
-                              : list(options, &session, keys, out);
+        status = keys == NULL ? cli_data_error(options->file, &error) : list(options, &session, keys, out);
         ladle_keys_release(keys);
     }
     cli_session_close(&session);

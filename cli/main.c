@@ -7,14 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static const cli_verb *const verbs[] = {&cli_verb_ls, &cli_verb_show, &cli_verb_digest,
-                                        &cli_verb_cat};
+static const cli_verb *const verbs[] = {&cli_verb_ls, &cli_verb_show, &cli_verb_digest, &cli_verb_cat};
 #define N_VERBS (sizeof verbs / sizeof verbs[0])
 
-static const char common_help[] =
-    "  --json          machine-readable output\n"
-    "  --budget SIZE   hold at most SIZE bytes, such as '512 MB' or '1 GiB'\n"
-    "  -h, --help      this text\n";
+static const char common_help[] = "  --json          machine-readable output\n"
+                                  "  --budget SIZE   hold at most SIZE bytes, such as '512 MB' or '1 GiB'\n"
+                                  "  -h, --help      this text\n";
 
 static const char reading_help[] =
     "  --start N       first entry; negative counts from the end (also --entry-start)\n"
@@ -26,7 +24,8 @@ static const char status_help[] =
     "\nExit status: 0 fine; 1 the file or its data is at fault; 2 the call is (also: no such\n"
     "file, table or column).\n";
 
-static void print_help(cli_output *out) {
+static void print_help(cli_output *out)
+{
     cli_puts(out, "Usage: ladle VERB [OPTION...] FILE...\n\n"
                   "Looks into ROOT files.\n\nVerbs:\n");
     for (size_t i = 0; i < N_VERBS; ++i) {
@@ -38,7 +37,8 @@ static void print_help(cli_output *out) {
     cli_puts(out, status_help);
 }
 
-static void print_verb_help(const cli_verb *verb, cli_output *out) {
+static void print_verb_help(const cli_verb *verb, cli_output *out)
+{
     cli_puts(out, verb->help);
     cli_puts(out, "\nOptions:\n");
     if ((verb->option_flags & CLI_TAKES_READING) != 0) {
@@ -48,7 +48,8 @@ static void print_verb_help(const cli_verb *verb, cli_output *out) {
     cli_puts(out, status_help);
 }
 
-static const cli_verb *find_verb(const char *name) {
+static const cli_verb *find_verb(const char *name)
+{
     for (size_t i = 0; i < N_VERBS; ++i) {
         if (strcmp(verbs[i]->name, name) == 0) {
             return verbs[i];
@@ -57,7 +58,8 @@ static const cli_verb *find_verb(const char *name) {
     return NULL;
 }
 
-static int run_verb(const cli_verb *verb, int count, char **words, cli_output *out) {
+static int run_verb(const cli_verb *verb, int count, char **words, cli_output *out)
+{
     cli_options options;
     int status = cli_options_parse(&options, verb->name, verb->option_flags, count, words);
     if (status == CLI_OK && options.help) {
@@ -69,7 +71,8 @@ static int run_verb(const cli_verb *verb, int count, char **words, cli_output *o
     return status;
 }
 
-static int run(int count, char **words, cli_output *out) {
+static int run(int count, char **words, cli_output *out)
+{
     const char *first = count > 1 ? words[1] : NULL;
     if (first == NULL) {
         cli_complain("no verb given", "try ls, show, digest or cat; see 'ladle --help'");
@@ -94,7 +97,8 @@ static int run(int count, char **words, cli_output *out) {
     return run_verb(verb, count - 2, words + 2, out);
 }
 
-int main(int count, char **words) {
+int main(int count, char **words)
+{
     static cli_output out;
     /* A reader that has seen enough (`ladle cat ... | head`) shows as EPIPE: no error, just the
      * end. */

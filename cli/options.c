@@ -8,7 +8,8 @@
 
 #include "cli.h"
 
-static char *copy_text(const char *text, size_t nbytes) {
+static char *copy_text(const char *text, size_t nbytes)
+{
     char *copy = malloc(nbytes + 1);
     if (copy != NULL) {
         memcpy(copy, text, nbytes);
@@ -17,13 +18,15 @@ static char *copy_text(const char *text, size_t nbytes) {
     return copy;
 }
 
-static bool is_file(const char *path) {
+static bool is_file(const char *path)
+{
     struct stat status;
     return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
 /* Offset of the colon to split at; the length of `text` for none. `path` is a scratch copy. */
-static size_t find_split(const char *text, char *path) {
+static size_t find_split(const char *text, char *path)
+{
     size_t length = strlen(text);
     if (is_file(text)) {
         return length;
@@ -44,13 +47,13 @@ static size_t find_split(const char *text, char *path) {
     /* No such file: what the message should call the file is a matter of taste. */
     const char *extension = ".root";
     size_t extension_length = strlen(extension);
-    bool plausible =
-        last_colon >= extension_length && last_colon < length &&
-        strncmp(text + last_colon - extension_length, extension, extension_length) == 0;
+    bool plausible = last_colon >= extension_length && last_colon < length &&
+                     strncmp(text + last_colon - extension_length, extension, extension_length) == 0;
     return plausible ? last_colon : length;
 }
 
-bool cli_split_path(const char *text, char **file, char **table) {
+bool cli_split_path(const char *text, char **file, char **table)
+{
     size_t length = strlen(text);
     *file = NULL;
     *table = NULL;
@@ -72,7 +75,8 @@ bool cli_split_path(const char *text, char **file, char **table) {
 }
 
 /* Factor of a unit such as "MB" or "mib"; 0 for what is none. */
-static double unit_factor(const char *unit) {
+static double unit_factor(const char *unit)
+{
     static const char prefixes[] = "kmgtpe";
     char lower[4] = {0};
     size_t length = strlen(unit);
@@ -97,7 +101,8 @@ static double unit_factor(const char *unit) {
     return factor;
 }
 
-bool cli_parse_size(const char *text, int64_t *nbytes) {
+bool cli_parse_size(const char *text, int64_t *nbytes)
+{
     /* strtod alone would take "inf", "0x10" and blanks before a sign. */
     if (!isdigit((unsigned char)text[0]) || tolower((unsigned char)text[1]) == 'x') {
         return false;
@@ -115,7 +120,8 @@ bool cli_parse_size(const char *text, int64_t *nbytes) {
     return true;
 }
 
-static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *value) {
+static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *value)
+{
     char *end;
     if (!isdigit((unsigned char)text[0]) && text[0] != '-') {
         return false;
@@ -129,14 +135,7 @@ static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *
     return true;
 }
 
-typedef enum option_id {
-    OPT_JSON,
-    OPT_HELP,
-    OPT_BUDGET,
-    OPT_THREADS,
-    OPT_START,
-    OPT_STOP
-} option_id;
+typedef enum option_id { OPT_JSON, OPT_HELP, OPT_BUDGET, OPT_THREADS, OPT_START, OPT_STOP } option_id;
 
 static const struct option_word {
     const char *word;
@@ -151,7 +150,8 @@ static const struct option_word {
     {"--entry-stop", OPT_STOP, true, true},
 };
 
-static const struct option_word *find_option(const char *word, size_t length, unsigned flags) {
+static const struct option_word *find_option(const char *word, size_t length, unsigned flags)
+{
     for (size_t i = 0; i < sizeof option_words / sizeof option_words[0]; ++i) {
         const struct option_word *option = &option_words[i];
         if (strlen(option->word) == length && strncmp(option->word, word, length) == 0 &&
@@ -163,15 +163,12 @@ static const struct option_word *find_option(const char *word, size_t length, un
 }
 
 /* Stores a value; returns what it should have been, or NULL where it is fine. */
-static const char *set_option(cli_options *options, option_id id, const char *value) {
+static const char *set_option(cli_options *options, option_id id, const char *value)
+{
     int64_t number = 0;
     switch (id) {
-    case OPT_JSON:
-        options->json = true;
-        break;
-    case OPT_HELP:
-        options->help = true;
-        break;
+    case OPT_JSON: options->json = true; break;
+    case OPT_HELP: options->help = true; break;
     case OPT_BUDGET:
         if (!cli_parse_size(value, &options->budget) || options->budget == 0) {
             return "a size such as '512 MB' or '1 GiB'";
@@ -200,8 +197,8 @@ static const char *set_option(cli_options *options, option_id id, const char *va
 }
 
 /* Handles the option at words[*index], and its value. Returns an exit status. */
-static int take_option(cli_options *options, const char *verb, unsigned flags, int count,
-                       char **words, int *index) {
+static int take_option(cli_options *options, const char *verb, unsigned flags, int count, char **words, int *index)
+{
     const char *word = words[*index];
     const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
     size_t length = equals != NULL ? (size_t)(equals - word) : strlen(word);
@@ -231,8 +228,8 @@ static int take_option(cli_options *options, const char *verb, unsigned flags, i
 }
 
 /* The first word without a dash is the file, the others are names. */
-static int take_words(cli_options *options, const char *verb, unsigned flags, int count,
-                      const char **words) {
+static int take_words(cli_options *options, const char *verb, unsigned flags, int count, const char **words)
+{
     const char *form = (flags & CLI_TAKES_TABLE) != 0 ? "FILE[:TABLE]" : "FILE";
     if (count == 0) {
         cli_complain(verb, "no file given: ladle %s %s; see 'ladle %s --help'", verb, form, verb);
@@ -243,8 +240,7 @@ static int take_words(cli_options *options, const char *verb, unsigned flags, in
         return CLI_CALL;
     }
     if ((flags & CLI_NEEDS_NAMES) != 0 && count == 1) {
-        cli_complain(verb, "no column given: ladle %s %s COLUMN...; 'ladle show %s' lists them",
-                     verb, form, words[0]);
+        cli_complain(verb, "no column given: ladle %s %s COLUMN...; 'ladle show %s' lists them", verb, form, words[0]);
         return CLI_CALL;
     }
     bool split = (flags & CLI_TAKES_TABLE) != 0;
@@ -258,8 +254,8 @@ static int take_words(cli_options *options, const char *verb, unsigned flags, in
     return CLI_OK;
 }
 
-int cli_options_parse(cli_options *options, const char *verb, unsigned flags, int count,
-                      char **words) {
+int cli_options_parse(cli_options *options, const char *verb, unsigned flags, int count, char **words)
+{
     memset(options, 0, sizeof *options);
     options->names = malloc(((size_t)count + 1) * sizeof *options->names);
     if (options->names == NULL) {
@@ -286,7 +282,8 @@ int cli_options_parse(cli_options *options, const char *verb, unsigned flags, in
     return take_words(options, verb, flags, plain, options->names);
 }
 
-void cli_options_release(cli_options *options) {
+void cli_options_release(cli_options *options)
+{
     free(options->file);
     free(options->table);
     free(options->names);
@@ -294,14 +291,16 @@ void cli_options_release(cli_options *options) {
 }
 
 /* One end of a Python slice: counted from the end if negative, cut to 0 ... n. */
-static int64_t slice_end(int64_t value, int64_t n) {
+static int64_t slice_end(int64_t value, int64_t n)
+{
     if (value < 0) {
         return value < -n ? 0 : value + n;
     }
     return value > n ? n : value;
 }
 
-bool cli_entry_range(const cli_options *options, int64_t n_entries, int64_t *start, int64_t *stop) {
+bool cli_entry_range(const cli_options *options, int64_t n_entries, int64_t *start, int64_t *stop)
+{
     *start = options->has_start ? slice_end(options->start, n_entries) : 0;
     *stop = options->has_stop ? slice_end(options->stop, n_entries) : n_entries;
     return *start <= *stop;

@@ -27,8 +27,7 @@ typedef struct cli_options {
 
 /* Parses the words after the verb. Options may stand anywhere; `--` ends them. Returns an exit
  * status; the error line is printed. Release in any case. */
-int cli_options_parse(cli_options *options, const char *verb, unsigned flags, int count,
-                      char **words);
+int cli_options_parse(cli_options *options, const char *verb, unsigned flags, int count, char **words);
 void cli_options_release(cli_options *options);
 
 /* Splits FILE[:TABLE] at the colon that leaves the longest existing file; a name that exists as a

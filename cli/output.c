@@ -6,13 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
-void cli_output_init(cli_output *out, int descriptor) {
+void cli_output_init(cli_output *out, int descriptor)
+{
     out->descriptor = descriptor;
     out->os_errno = 0;
     out->used = 0;
 }
 
-void cli_flush(cli_output *out) {
+void cli_flush(cli_output *out)
+{
     size_t done = 0;
     while (done < out->used && out->os_errno == 0) {
         ssize_t written = write(out->descriptor, out->buffer + done, out->used - done);
@@ -27,11 +29,13 @@ void cli_flush(cli_output *out) {
     out->used = 0;
 }
 
-bool cli_output_failed(const cli_output *out) {
+bool cli_output_failed(const cli_output *out)
+{
     return out->os_errno != 0;
 }
 
-void cli_write(cli_output *out, const char *data, size_t nbytes) {
+void cli_write(cli_output *out, const char *data, size_t nbytes)
+{
     while (nbytes > 0 && out->os_errno == 0) {
         if (out->used == sizeof out->buffer) {
             cli_flush(out);
@@ -45,11 +49,13 @@ void cli_write(cli_output *out, const char *data, size_t nbytes) {
     }
 }
 
-void cli_puts(cli_output *out, const char *text) {
+void cli_puts(cli_output *out, const char *text)
+{
     cli_write(out, text, strlen(text));
 }
 
-void cli_putc(cli_output *out, char character) {
+void cli_putc(cli_output *out, char character)
+{
     if (out->used == sizeof out->buffer) {
         cli_flush(out);
     }
@@ -59,7 +65,8 @@ void cli_putc(cli_output *out, char character) {
 }
 
 /* For short lines of numbers: text of any length goes through cli_puts or cli_put_text. */
-void cli_printf(cli_output *out, const char *format, ...) {
+void cli_printf(cli_output *out, const char *format, ...)
+{
     char line[512];
     va_list arguments;
     va_start(arguments, format);
@@ -72,7 +79,8 @@ void cli_printf(cli_output *out, const char *format, ...) {
     cli_write(out, line, (size_t)length);
 }
 
-size_t cli_utf8_length(const char *text, size_t nbytes, size_t *skip) {
+size_t cli_utf8_length(const char *text, size_t nbytes, size_t *skip)
+{
     const unsigned char *byte = (const unsigned char *)text;
     unsigned char lead = byte[0];
     /* Bounds of the second byte exclude overlong forms, surrogates and what is past U+10FFFF. */
@@ -107,13 +115,15 @@ size_t cli_utf8_length(const char *text, size_t nbytes, size_t *skip) {
 }
 
 /* C0, DEL and C1: a terminal obeys all three. */
-static bool is_control(const unsigned char *byte, size_t length) {
+static bool is_control(const unsigned char *byte, size_t length)
+{
     return byte[0] < 0x20 || byte[0] == 0x7f || (length == 2 && byte[0] == 0xc2 && byte[1] < 0xa0);
 }
 
 /* The next visible piece of `text`: its bytes in `piece` (at most 8, terminated), how many bytes of
  * text it stands for, and the characters it takes. */
-static size_t next_piece(const char *text, char piece[9], size_t *width) {
+static size_t next_piece(const char *text, char piece[9], size_t *width)
+{
     size_t skip;
     size_t length = cli_utf8_length(text, strlen(text), &skip);
     if (length != 0 && !is_control((const unsigned char *)text, length)) {
@@ -127,7 +137,8 @@ static size_t next_piece(const char *text, char piece[9], size_t *width) {
     return 1;
 }
 
-void cli_put_text(cli_output *out, const char *text, size_t width) {
+void cli_put_text(cli_output *out, const char *text, size_t width)
+{
     char piece[9];
     size_t total = 0;
     while (*text != '\0') {
@@ -141,7 +152,8 @@ void cli_put_text(cli_output *out, const char *text, size_t width) {
     }
 }
 
-size_t cli_text_width(const char *text) {
+size_t cli_text_width(const char *text)
+{
     char piece[9];
     size_t total = 0;
     while (*text != '\0') {
@@ -152,7 +164,8 @@ size_t cli_text_width(const char *text) {
     return total;
 }
 
-void cli_visible(const char *text, char *out, size_t size) {
+void cli_visible(const char *text, char *out, size_t size)
+{
     char piece[9];
     size_t used = 0;
     while (*text != '\0') {

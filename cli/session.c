@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* One write, so that lines of several processes do not mix. */
-void cli_complain(const char *where, const char *format, ...) {
+void cli_complain(const char *where, const char *format, ...)
+{
     char message[1024], visible_where[512], visible[2048], line[3072];
     va_list arguments;
     va_start(arguments, format);
@@ -22,9 +23,9 @@ void cli_complain(const char *where, const char *format, ...) {
     fflush(stderr);
 }
 
-void cli_error_text(const ladle_error *error, char out[CLI_ERROR_NBYTES]) {
-    const char *message =
-        error->message[0] != '\0' ? error->message : ladle_status_name(error->status);
+void cli_error_text(const ladle_error *error, char out[CLI_ERROR_NBYTES])
+{
+    const char *message = error->message[0] != '\0' ? error->message : ladle_status_name(error->status);
     if (error->offset >= 0) {
         snprintf(out, CLI_ERROR_NBYTES, "%s (at byte %" PRId64 ")", message, error->offset);
     } else {
@@ -32,20 +33,23 @@ void cli_error_text(const ladle_error *error, char out[CLI_ERROR_NBYTES]) {
     }
 }
 
-int cli_data_error(const char *fallback_where, const ladle_error *error) {
+int cli_data_error(const char *fallback_where, const ladle_error *error)
+{
     char text[CLI_ERROR_NBYTES];
     cli_error_text(error, text);
     cli_complain(error->where[0] != '\0' ? error->where : fallback_where, "%s", text);
     return CLI_DATA;
 }
 
-int cli_lookup_error(const char *fallback_where, const ladle_error *error) {
+int cli_lookup_error(const char *fallback_where, const ladle_error *error)
+{
     cli_data_error(fallback_where, error);
     bool is_call = error->status == LADLE_NOT_FOUND || error->status == LADLE_INVALID;
     return is_call ? CLI_CALL : CLI_DATA;
 }
 
-int cli_session_open(cli_session *session, const cli_options *options, unsigned parts) {
+int cli_session_open(cli_session *session, const cli_options *options, unsigned parts)
+{
     ladle_error error;
     memset(session, 0, sizeof *session);
     session->context = ladle_context_create(NULL, &error);
@@ -66,9 +70,7 @@ int cli_session_open(cli_session *session, const cli_options *options, unsigned 
     }
     int64_t n_entries = ladle_table_n_entries(session->table);
     if (!cli_entry_range(options, n_entries, &session->start, &session->stop)) {
-        cli_complain(options->file,
-                     "--stop comes before --start: %" PRId64 " < %" PRId64 " of %" PRId64
-                     " entries",
+        cli_complain(options->file, "--stop comes before --start: %" PRId64 " < %" PRId64 " of %" PRId64 " entries",
                      session->stop, session->start, n_entries);
         return CLI_CALL;
     }
@@ -81,7 +83,8 @@ int cli_session_open(cli_session *session, const cli_options *options, unsigned 
     return CLI_OK;
 }
 
-void cli_session_close(cli_session *session) {
+void cli_session_close(cli_session *session)
+{
     ladle_reader_release(session->reader);
     ladle_table_release(session->table);
     ladle_file_release(session->file);
@@ -90,7 +93,8 @@ void cli_session_close(cli_session *session) {
 }
 
 /* Adds a column unless it is there. `places` has, for each column of the table, 1 + its place. */
-static void select_column(cli_selection *selection, int32_t *places, int32_t column, bool named) {
+static void select_column(cli_selection *selection, int32_t *places, int32_t column, bool named)
+{
     if (places[column] == 0) {
         selection->columns[selection->count] = column;
         selection->named[selection->count] = named;
@@ -101,8 +105,9 @@ static void select_column(cli_selection *selection, int32_t *places, int32_t col
 }
 
 /* Resolves one name or pattern. */
-static int select_name(cli_selection *selection, int32_t *places, const cli_session *session,
-                       const char *name, const char *file) {
+static int select_name(cli_selection *selection, int32_t *places, const cli_session *session, const char *name,
+                       const char *file)
+{
     const ladle_table *table = session->table;
     int32_t column = ladle_table_find(table, name);
     if (column >= 0) {
@@ -134,8 +139,8 @@ static int select_name(cli_selection *selection, int32_t *places, const cli_sess
     return CLI_OK;
 }
 
-int cli_selection_make(cli_selection *selection, const cli_session *session,
-                       const cli_options *options) {
+int cli_selection_make(cli_selection *selection, const cli_session *session, const cli_options *options)
+{
     int32_t n_columns = ladle_table_n_columns(session->table);
     size_t room = (size_t)n_columns + 1;
     memset(selection, 0, sizeof *selection);
@@ -158,7 +163,8 @@ int cli_selection_make(cli_selection *selection, const cli_session *session,
     return status;
 }
 
-void cli_selection_release(cli_selection *selection) {
+void cli_selection_release(cli_selection *selection)
+{
     free(selection->columns);
     free(selection->named);
     memset(selection, 0, sizeof *selection);

@@ -19,7 +19,8 @@ static const char help[] =
 #define TYPE_NBYTES 256
 
 /* Decoded bytes of a column without a jagged dimension; -1 where only reading tells. */
-static int64_t decoded_nbytes(const ladle_column_info *info) {
+static int64_t decoded_nbytes(const ladle_column_info *info)
+{
     int64_t nbytes = (int64_t)ladle_dtype_size(info->dtype);
     if (info->reason != NULL || __builtin_mul_overflow(nbytes, info->n_entries, &nbytes)) {
         return -1;
@@ -33,7 +34,8 @@ static int64_t decoded_nbytes(const ladle_column_info *info) {
 }
 
 /* Codec and compression ratio of a column's first page, read from its header. False if there is no page. */
-static bool first_page(const ladle_table *table, int32_t column, char codec[8], double *ratio) {
+static bool first_page(const ladle_table *table, int32_t column, char codec[8], double *ratio)
+{
     ladle_page_info page = {.struct_size = sizeof page};
     if (ladle_table_page(table, column, 0, &page) != LADLE_OK) {
         return false;
@@ -49,22 +51,24 @@ static bool first_page(const ladle_table *table, int32_t column, char codec[8], 
     return true;
 }
 
-static ladle_column_info describe(const ladle_table *table, int32_t column,
-                                  char type[TYPE_NBYTES]) {
+static ladle_column_info describe(const ladle_table *table, int32_t column, char type[TYPE_NBYTES])
+{
     ladle_column_info info = {.struct_size = sizeof info};
     ladle_table_column(table, column, &info);
     ladle_column_type(&info, type, TYPE_NBYTES);
     return info;
 }
 
-static int64_t n_clusters(const ladle_table *table) {
+static int64_t n_clusters(const ladle_table *table)
+{
     int64_t n_borders = 0;
     ladle_table_clusters(table, &n_borders);
     return n_borders > 0 ? n_borders - 1 : 0;
 }
 
 /* Of the whole table, whatever columns the call names. */
-static int64_t table_disk_nbytes(const ladle_table *table) {
+static int64_t table_disk_nbytes(const ladle_table *table)
+{
     int64_t total = 0;
     for (int32_t i = 0; i < ladle_table_n_columns(table); ++i) {
         ladle_column_info info = {.struct_size = sizeof info};
@@ -75,17 +79,20 @@ static int64_t table_disk_nbytes(const ladle_table *table) {
     return total;
 }
 
-static void json_text(cli_json *json, const char *key, const char *text) {
+static void json_text(cli_json *json, const char *key, const char *text)
+{
     cli_json_key(json, key);
     cli_json_string(json, text);
 }
 
-static void json_number(cli_json *json, const char *key, int64_t number) {
+static void json_number(cli_json *json, const char *key, int64_t number)
+{
     cli_json_key(json, key);
     cli_json_int(json, number);
 }
 
-static void print_json_column(cli_json *json, const ladle_table *table, int32_t column) {
+static void print_json_column(cli_json *json, const ladle_table *table, int32_t column)
+{
     char type[TYPE_NBYTES];
     ladle_column_info info = describe(table, column, type);
     cli_json_open(json, '{');
@@ -119,8 +126,8 @@ static void print_json_column(cli_json *json, const ladle_table *table, int32_t 
     cli_json_close(json, '}');
 }
 
-static void print_json(const cli_session *session, const cli_selection *selection,
-                       cli_output *out) {
+static void print_json(const cli_session *session, const cli_selection *selection, cli_output *out)
+{
     const ladle_table *table = session->table;
     cli_json json = {.out = out};
     cli_json_open(&json, '{');
@@ -145,8 +152,8 @@ static void print_json(const cli_session *session, const cli_selection *selectio
     cli_putc(out, '\n');
 }
 
-static void print_text(const cli_session *session, const cli_selection *selection,
-                       cli_output *out) {
+static void print_text(const cli_session *session, const cli_selection *selection, cli_output *out)
+{
     const ladle_table *table = session->table;
     char type[TYPE_NBYTES];
     size_t name_width = strlen("column"), type_width = strlen("type");
@@ -160,10 +167,9 @@ static void print_text(const cli_session *session, const cli_selection *selectio
     cli_puts(out, ": ");
     cli_put_text(out, ladle_table_name(table), 0);
     cli_printf(out,
-               " (%s), %" PRId64 " entries, %" PRId32 " columns, %" PRId64 " clusters, %" PRId64
-               " bytes on disk\n",
-               ladle_table_format(table), ladle_table_n_entries(table),
-               ladle_table_n_columns(table), n_clusters(table), table_disk_nbytes(table));
+               " (%s), %" PRId64 " entries, %" PRId32 " columns, %" PRId64 " clusters, %" PRId64 " bytes on disk\n",
+               ladle_table_format(table), ladle_table_n_entries(table), ladle_table_n_columns(table), n_clusters(table),
+               table_disk_nbytes(table));
     cli_put_text(out, "column", name_width + 2);
     cli_put_text(out, "type", type_width);
     cli_puts(out, "     pages    disk bytes  codec   ratio\n");
@@ -188,7 +194,8 @@ static void print_text(const cli_session *session, const cli_selection *selectio
     }
 }
 
-static int run(const cli_options *options, cli_output *out) {
+static int run(const cli_options *options, cli_output *out)
+{
     cli_session session;
     cli_selection selection = {0};
     int status = cli_session_open(&session, options, CLI_WITH_TABLE);

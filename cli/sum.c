@@ -6,64 +6,49 @@
 __extension__ typedef unsigned __int128 cli_uint128;
 
 /* Values of up to 32 bits add up in a register for a while: 65,536 of them stay below 2^48. */
-#define SUM_NARROW(type)                                                                           \
-    do {                                                                                           \
-        const type *values = data;                                                                 \
-        for (int64_t first = 0; first < count;) {                                                  \
-            int64_t end = count - first > 65536 ? first + 65536 : count;                           \
-            int64_t part = 0;                                                                      \
-            for (; first < end; ++first) {                                                         \
-                part += values[first];                                                             \
-            }                                                                                      \
-            total += part;                                                                         \
-        }                                                                                          \
+#define SUM_NARROW(type)                                                 \
+    do {                                                                 \
+        const type *values = data;                                       \
+        for (int64_t first = 0; first < count;) {                        \
+            int64_t end = count - first > 65536 ? first + 65536 : count; \
+            int64_t part = 0;                                            \
+            for (; first < end; ++first) {                               \
+                part += values[first];                                   \
+            }                                                            \
+            total += part;                                               \
+        }                                                                \
     } while (0)
 
-#define SUM_WIDE(type)                                                                             \
-    do {                                                                                           \
-        const type *values = data;                                                                 \
-        for (int64_t i = 0; i < count; ++i) {                                                      \
-            total += values[i];                                                                    \
-        }                                                                                          \
+#define SUM_WIDE(type)                        \
+    do {                                      \
+        const type *values = data;            \
+        for (int64_t i = 0; i < count; ++i) { \
+            total += values[i];               \
+        }                                     \
     } while (0)
 
-cli_int128 cli_sum_integers(ladle_dtype dtype, const void *data, int64_t count) {
+cli_int128 cli_sum_integers(ladle_dtype dtype, const void *data, int64_t count)
+{
     cli_int128 total = 0;
     switch (dtype) {
     case LADLE_DTYPE_BOOL:
-    case LADLE_DTYPE_U8:
-        SUM_NARROW(uint8_t);
-        break;
-    case LADLE_DTYPE_I8:
-        SUM_NARROW(int8_t);
-        break;
-    case LADLE_DTYPE_I16:
-        SUM_NARROW(int16_t);
-        break;
-    case LADLE_DTYPE_U16:
-        SUM_NARROW(uint16_t);
-        break;
-    case LADLE_DTYPE_I32:
-        SUM_NARROW(int32_t);
-        break;
-    case LADLE_DTYPE_U32:
-        SUM_NARROW(uint32_t);
-        break;
-    case LADLE_DTYPE_I64:
-        SUM_WIDE(int64_t);
-        break;
-    case LADLE_DTYPE_U64:
-        SUM_WIDE(uint64_t);
-        break;
+    case LADLE_DTYPE_U8: SUM_NARROW(uint8_t); break;
+    case LADLE_DTYPE_I8: SUM_NARROW(int8_t); break;
+    case LADLE_DTYPE_I16: SUM_NARROW(int16_t); break;
+    case LADLE_DTYPE_U16: SUM_NARROW(uint16_t); break;
+    case LADLE_DTYPE_I32: SUM_NARROW(int32_t); break;
+    case LADLE_DTYPE_U32: SUM_NARROW(uint32_t); break;
+    case LADLE_DTYPE_I64: SUM_WIDE(int64_t); break;
+    case LADLE_DTYPE_U64: SUM_WIDE(uint64_t); break;
     case LADLE_DTYPE_NONE:
     case LADLE_DTYPE_F32:
-    case LADLE_DTYPE_F64:
-        break;
+    case LADLE_DTYPE_F64: break;
     }
     return total;
 }
 
-static void add(cli_float_sum *sum, double value) {
+static void add(cli_float_sum *sum, double value)
+{
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
     unsigned exponent = (unsigned)(bits >> 52) & 0x7ffu;
@@ -84,7 +69,8 @@ static void add(cli_float_sum *sum, double value) {
 #define N_DIGITS 70
 
 /* Adds up the terms with `sign`. Returns true if the result is negative. */
-static bool collect(const cli_float_sum *sum, int sign, uint32_t digits[N_DIGITS]) {
+static bool collect(const cli_float_sum *sum, int sign, uint32_t digits[N_DIGITS])
+{
     int64_t limbs[N_DIGITS] = {0};
     for (unsigned exponent = 0; exponent < 2047; ++exponent) {
         cli_int128 term = sum->by_exponent[exponent] * sign;
@@ -108,12 +94,14 @@ static bool collect(const cli_float_sum *sum, int sign, uint32_t digits[N_DIGITS
     return carry < 0;
 }
 
-static unsigned bit(const uint32_t digits[N_DIGITS], int position) {
+static unsigned bit(const uint32_t digits[N_DIGITS], int position)
+{
     return digits[position / 32] >> (position % 32) & 1u;
 }
 
 /* Rounds the digits to the nearest double, ties to even. */
-static double round_digits(const uint32_t digits[N_DIGITS]) {
+static double round_digits(const uint32_t digits[N_DIGITS])
+{
     int top = N_DIGITS * 32 - 1;
     while (top >= 0 && bit(digits, top) == 0) {
         --top;
@@ -133,7 +121,8 @@ static double round_digits(const uint32_t digits[N_DIGITS]) {
     return ldexp((double)mantissa, last - 1074);
 }
 
-double cli_sum_floats(cli_float_sum *sum, ladle_dtype dtype, const void *data, int64_t count) {
+double cli_sum_floats(cli_float_sum *sum, ladle_dtype dtype, const void *data, int64_t count)
+{
     memset(sum, 0, sizeof *sum);
     if (dtype == LADLE_DTYPE_F32) {
         const float *values = data;

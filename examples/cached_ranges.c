@@ -10,14 +10,14 @@
 
 #include <ladle/ladle.h>
 
-static ladle_status read_ranges(ladle_reader *reader, ladle_cache *cache, ladle_table *table,
-                                int32_t column, int64_t *n_values, ladle_error *error) {
+static ladle_status read_ranges(ladle_reader *reader, ladle_cache *cache, ladle_table *table, int32_t column,
+                                int64_t *n_values, ladle_error *error)
+{
     int64_t n_entries = ladle_table_n_entries(table);
     for (int64_t i = 0; i < 10; ++i) {
         int64_t start = i * (n_entries / 10), stop = i == 9 ? n_entries : start + n_entries / 10;
         ladle_array array;
-        ladle_status status =
-            ladle_read_column(reader, cache, table, column, start, stop, &array, error);
+        ladle_status status = ladle_read_column(reader, cache, table, column, start, stop, &array, error);
         if (status != LADLE_OK) {
             return status;
         }
@@ -27,21 +27,21 @@ static ladle_status read_ranges(ladle_reader *reader, ladle_cache *cache, ladle_
     return LADLE_OK;
 }
 
-static void print_memory(ladle_context *context, ladle_cache *cache, int64_t n_values) {
+static void print_memory(ladle_context *context, ladle_cache *cache, int64_t n_values)
+{
     ladle_cache_stats stats = {.struct_size = sizeof stats};
     ladle_memory_info memory = {.struct_size = sizeof memory};
     ladle_cache_stats_get(cache, &stats);
     ladle_context_memory(context, &memory);
-    printf("values %" PRId64 " hits %" PRId64 " misses %" PRId64 "\n", n_values, stats.hits,
-           stats.misses);
+    printf("values %" PRId64 " hits %" PRId64 " misses %" PRId64 "\n", n_values, stats.hits, stats.misses);
     for (int kind = 0; kind < LADLE_MEMORY_KIND_COUNT; ++kind) {
-        printf("%s %" PRId64 "\n", ladle_memory_kind_name((ladle_memory_kind)kind),
-               memory.held[kind]);
+        printf("%s %" PRId64 "\n", ladle_memory_kind_name((ladle_memory_kind)kind), memory.held[kind]);
     }
     printf("total %" PRId64 " peak %" PRId64 "\n", memory.total, memory.peak);
 }
 
-int main(int count, char **words) {
+int main(int count, char **words)
+{
     if (count != 2 && count != 3) {
         fprintf(stderr, "usage: cached_ranges FILE [COLUMN]\n");
         return 2;

@@ -11,8 +11,8 @@
 #include <ladle/ladle.h>
 
 /* The column of that name; without a name the first one that can be read. */
-static ladle_status choose(const ladle_table *table, const char *name, int32_t *column,
-                           ladle_error *error) {
+static ladle_status choose(const ladle_table *table, const char *name, int32_t *column, ladle_error *error)
+{
     ladle_column_info info = {.struct_size = sizeof info};
     for (*column = 0; name == NULL && *column < ladle_table_n_columns(table); ++*column) {
         if (ladle_table_column(table, *column, &info) == LADLE_OK && info.reason == NULL) {
@@ -23,16 +23,15 @@ static ladle_status choose(const ladle_table *table, const char *name, int32_t *
 }
 
 /* Reads all entries of `column` and prints the figures. */
-static ladle_status add_up(ladle_context *context, ladle_table *table, int32_t column,
-                           ladle_error *error) {
+static ladle_status add_up(ladle_context *context, ladle_table *table, int32_t column, ladle_error *error)
+{
     ladle_reader *reader = ladle_reader_create(context, 0, error);
     if (reader == NULL) {
         return (ladle_status)error->status;
     }
     ladle_array array;
     int64_t n_entries = ladle_table_n_entries(table);
-    ladle_status status =
-        ladle_read_column(reader, NULL, table, column, 0, n_entries, &array, error);
+    ladle_status status = ladle_read_column(reader, NULL, table, column, 0, n_entries, &array, error);
     if (status == LADLE_OK) {
         const ladle_lease *data = array.buffers[array.n_buffers - 1]; /* offsets come before it */
         if (ladle_lease_dtype(data) == LADLE_DTYPE_F32) {
@@ -41,11 +40,10 @@ static ladle_status add_up(ladle_context *context, ladle_table *table, int32_t c
             for (int64_t i = 0; i < ladle_lease_count(data); ++i) {
                 sum += (double)values[i];
             }
-            printf("entries %" PRId64 " values %" PRId64 " sum %.9g\n", n_entries,
-                   ladle_lease_count(data), sum);
+            printf("entries %" PRId64 " values %" PRId64 " sum %.9g\n", n_entries, ladle_lease_count(data), sum);
         } else {
-            printf("entries %" PRId64 " values %" PRId64 " of %s\n", n_entries,
-                   ladle_lease_count(data), ladle_dtype_name(ladle_lease_dtype(data)));
+            printf("entries %" PRId64 " values %" PRId64 " of %s\n", n_entries, ladle_lease_count(data),
+                   ladle_dtype_name(ladle_lease_dtype(data)));
         }
         ladle_array_release(&array); /* `values` is gone with it */
     }
@@ -53,7 +51,8 @@ static ladle_status add_up(ladle_context *context, ladle_table *table, int32_t c
     return status;
 }
 
-int main(int count, char **words) {
+int main(int count, char **words)
+{
     if (count != 2 && count != 3) {
         fprintf(stderr, "usage: read_column FILE [COLUMN]\n");
         return 2;

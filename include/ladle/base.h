@@ -47,19 +47,19 @@ LADLE_API const char *ladle_version(void);
 
 typedef enum ladle_status {
     LADLE_OK = 0,
-    LADLE_INVALID = 1,      /* the call was wrong */
-    LADLE_NOMEM = 2,        /* the system gave no memory */
-    LADLE_BUDGET = 3,       /* the memory budget would be exceeded */
-    LADLE_IO = 4,           /* a read or write failed; see os_errno */
-    LADLE_TRUNCATED = 5,    /* the bytes end too early */
-    LADLE_CORRUPT = 6,      /* the bytes contradict themselves */
-    LADLE_CHECKSUM = 7,     /* a checksum does not match */
-    LADLE_UNSUPPORTED = 8,  /* valid, but not read by this version */
-    LADLE_LIMIT = 9,        /* a safety limit was reached; see ladle_limits */
-    LADLE_NOT_FOUND = 10,   /* no such file, table, column or key */
-    LADLE_LOCKED = 11,      /* in use by another process */
-    LADLE_CANCELLED = 12,   /* stopped by the caller */
-    LADLE_NOT_ROOT = 13     /* the file is not a ROOT file */
+    LADLE_INVALID = 1,     /* the call was wrong */
+    LADLE_NOMEM = 2,       /* the system gave no memory */
+    LADLE_BUDGET = 3,      /* the memory budget would be exceeded */
+    LADLE_IO = 4,          /* a read or write failed; see os_errno */
+    LADLE_TRUNCATED = 5,   /* the bytes end too early */
+    LADLE_CORRUPT = 6,     /* the bytes contradict themselves */
+    LADLE_CHECKSUM = 7,    /* a checksum does not match */
+    LADLE_UNSUPPORTED = 8, /* valid, but not read by this version */
+    LADLE_LIMIT = 9,       /* a safety limit was reached; see ladle_limits */
+    LADLE_NOT_FOUND = 10,  /* no such file, table, column or key */
+    LADLE_LOCKED = 11,     /* in use by another process */
+    LADLE_CANCELLED = 12,  /* stopped by the caller */
+    LADLE_NOT_ROOT = 13    /* the file is not a ROOT file */
 } ladle_status;
 
 /* Name of a status, such as "CORRUPT". Borrows: static; "UNKNOWN" for a number not listed. */

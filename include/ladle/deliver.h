@@ -55,9 +55,8 @@ typedef struct ladle_array {
     ladle_lease *buffers[LADLE_MAX_DIMS + 1]; /* offsets outermost first, then data */
 } ladle_array;
 
-LADLE_API ladle_status ladle_read_column(ladle_reader *reader, ladle_cache *cache, ladle_table *table,
-                                         int32_t column, int64_t start, int64_t stop, ladle_array *array,
-                                         ladle_error *error);
+LADLE_API ladle_status ladle_read_column(ladle_reader *reader, ladle_cache *cache, ladle_table *table, int32_t column,
+                                         int64_t start, int64_t stop, ladle_array *array, ladle_error *error);
 LADLE_API void ladle_array_release(ladle_array *array); /* releases the leases; the struct is the caller's */
 
 /* The key under which ladle_read_buffer keeps a request: "uuid/table/start-stop/column/data" or ".../counter/offsets"

@@ -84,8 +84,8 @@ LADLE_API void ladle_lease_release(ladle_lease *lease);
 
 /* Copies `count` values of `dtype` from `data` (any alignment) into a new block.
  * Returns owned: one lease. Fails with NOMEM, BUDGET or LIMIT. */
-LADLE_API ladle_lease *ladle_lease_copy(ladle_context *context, ladle_dtype dtype, int64_t count,
-                                        const void *data, ladle_error *error);
+LADLE_API ladle_lease *ladle_lease_copy(ladle_context *context, ladle_dtype dtype, int64_t count, const void *data,
+                                        ladle_error *error);
 
 /* --- process --------------------------------------------------------------------------------- */
 
@@ -93,8 +93,8 @@ LADLE_API ladle_lease *ladle_lease_copy(ladle_context *context, ladle_dtype dtyp
  * platform does not say. */
 typedef struct ladle_process_info {
     size_t struct_size;
-    int64_t rss;      /* resident now */
-    int64_t peak_rss; /* highest resident so far */
+    int64_t rss;       /* resident now */
+    int64_t peak_rss;  /* highest resident so far */
     int64_t anonymous; /* resident and backed by no file */
     int64_t file;      /* resident and backed by a file */
 } ladle_process_info;

@@ -23,12 +23,12 @@ typedef struct ladle_key_info {
     const char *class_name; /* "TTree", "ROOT::RNTuple", "TH1F", "TDirectory" */
     const char *title;
     int32_t cycle;
-    int32_t depth;          /* 0 in the root directory */
-    int64_t offset;         /* of its record in the file */
-    int64_t nbytes;         /* of its record */
-    int64_t object_nbytes;  /* of the object, decompressed */
+    int32_t depth;         /* 0 in the root directory */
+    int64_t offset;        /* of its record in the file */
+    int64_t nbytes;        /* of its record */
+    int64_t object_nbytes; /* of the object, decompressed */
     bool is_directory;
-    bool is_table;          /* a TTree, a TNtuple or an RNTuple */
+    bool is_table; /* a TTree, a TNtuple or an RNTuple */
 } ladle_key_info;
 
 /* A snapshot of the keys. Immutable, shareable. */

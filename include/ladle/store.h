@@ -30,8 +30,8 @@ typedef struct ladle_cache_stats {
     int64_t nbytes;        /* held at rest or pinned, now */
     int64_t pinned_nbytes; /* of these, leased now */
     int64_t peak_nbytes;
-    int64_t budget;        /* 0: none */
-    int64_t fetch_ns;      /* time spent to make what was missing */
+    int64_t budget;   /* 0: none */
+    int64_t fetch_ns; /* time spent to make what was missing */
 } ladle_cache_stats;
 
 /* Set struct_size before the call. `key` borrows until the entry changes: use it inside the visit only. */
@@ -40,8 +40,8 @@ typedef struct ladle_cache_entry {
     const void *key;
     size_t key_nbytes;
     ladle_dtype dtype;
-    int64_t count;   /* values */
-    int64_t nbytes;  /* on the ledger */
+    int64_t count;  /* values */
+    int64_t nbytes; /* on the ledger */
     int64_t hits;
     int64_t cost_ns; /* measured time to make it again; 0 if not known */
     bool pinned;
@@ -57,14 +57,14 @@ LADLE_API void ladle_cache_close(ladle_cache *cache);
 
 /* Lends the buffer at `key`. NOT_FOUND (without text: a miss is no fault) leaves *lease NULL. On success
  * *lease is owned by the caller. */
-LADLE_API ladle_status ladle_cache_get(ladle_cache *cache, const void *key, size_t key_nbytes,
-                                       ladle_lease **lease, ladle_error *error);
+LADLE_API ladle_status ladle_cache_get(ladle_cache *cache, const void *key, size_t key_nbytes, ladle_lease **lease,
+                                       ladle_error *error);
 
 /* Keeps `lease`'s block at `key`, in place of what was there. Retains. Evicts what it takes; a buffer that
  * does not fit beside what is pinned is not kept, and counted as an eviction. `cost_ns`: what it takes to make
  * it again, 0 if that is not known. */
-LADLE_API ladle_status ladle_cache_put(ladle_cache *cache, const void *key, size_t key_nbytes,
-                                       ladle_lease *lease, int64_t cost_ns, ladle_error *error);
+LADLE_API ladle_status ladle_cache_put(ladle_cache *cache, const void *key, size_t key_nbytes, ladle_lease *lease,
+                                       int64_t cost_ns, ladle_error *error);
 
 /* Makes one buffer: on success sets *lease (owned by the caller of the function). */
 typedef ladle_status (*ladle_make_buffer)(void *user, ladle_lease **lease, ladle_error *error);
@@ -72,9 +72,8 @@ typedef ladle_status (*ladle_make_buffer)(void *user, ladle_lease **lease, ladle
 /* Lends the buffer at `key`, made by `make(user)` if it is missing. Threads that want the same key
  * at once wait for the first one, which makes it once; its error is theirs. A buffer that does not
  * fit in the budget is lent all the same, and not kept. */
-LADLE_API ladle_status ladle_cache_fetch(ladle_cache *cache, const void *key, size_t key_nbytes,
-                                         ladle_make_buffer make, void *user, ladle_lease **lease,
-                                         ladle_error *error);
+LADLE_API ladle_status ladle_cache_fetch(ladle_cache *cache, const void *key, size_t key_nbytes, ladle_make_buffer make,
+                                         void *user, ladle_lease **lease, ladle_error *error);
 
 /* Is there an entry? Counts neither hit nor miss, decodes nothing. */
 LADLE_API bool ladle_cache_contains(ladle_cache *cache, const void *key, size_t key_nbytes);

@@ -34,12 +34,12 @@ typedef struct ladle_column_info {
     ladle_dtype dtype;     /* LADLE_DTYPE_NONE where it cannot be read */
     int32_t n_dims;
     int64_t dims[LADLE_MAX_DIMS]; /* a size, or LADLE_VAR */
-    bool is_string;        /* the innermost dimension is a string's bytes */
-    int32_t n_buffers;     /* offsets buffers and the data; 0 where it cannot be read */
-    int32_t counter;       /* column that holds the lengths of the outermost LADLE_VAR, or -1 */
+    bool is_string;               /* the innermost dimension is a string's bytes */
+    int32_t n_buffers;            /* offsets buffers and the data; 0 where it cannot be read */
+    int32_t counter;              /* column that holds the lengths of the outermost LADLE_VAR, or -1 */
     int64_t n_entries;
     int64_t n_pages;
-    int64_t disk_nbytes;   /* of its pages, headers included */
+    int64_t disk_nbytes; /* of its pages, headers included */
 } ladle_column_info;
 
 /* One page as stored. Set struct_size before the call. */
@@ -47,11 +47,11 @@ typedef struct ladle_page_info {
     size_t struct_size;
     int64_t first_entry;
     int64_t n_entries;
-    int64_t offset;  /* of its record in the file, or -1: stored inside the table's metadata */
-    int64_t nbytes;  /* of its record, header included */
+    int64_t offset; /* of its record in the file, or -1: stored inside the table's metadata */
+    int64_t nbytes; /* of its record, header included */
 } ladle_page_info;
 
-LADLE_API const char *ladle_table_name(const ladle_table *table);   /* with directories: "dir/Events" */
+LADLE_API const char *ladle_table_name(const ladle_table *table); /* with directories: "dir/Events" */
 LADLE_API const char *ladle_table_title(const ladle_table *table);
 LADLE_API const char *ladle_table_format(const ladle_table *table); /* "TTree" or "RNTuple" */
 LADLE_API int64_t ladle_table_n_entries(const ladle_table *table);
@@ -75,8 +75,7 @@ LADLE_API ladle_status ladle_table_require(const ladle_table *table, const char 
 LADLE_API void ladle_column_type(const ladle_column_info *info, char *out, size_t size);
 
 /* Describes page `page` of a column; INVALID outside. */
-LADLE_API ladle_status ladle_table_page(const ladle_table *table, int32_t column, int64_t page,
-                                        ladle_page_info *info);
+LADLE_API ladle_status ladle_table_page(const ladle_table *table, int32_t column, int64_t page, ladle_page_info *info);
 
 /* What only the page itself says. Set struct_size before the call. */
 typedef struct ladle_page_detail {

@@ -74,12 +74,9 @@ static PyObject *cache_get(PyObject *self, PyObject *key)
 {
     ladle_lease *lease = NULL;
     switch (cache_lend(self, key, &lease)) {
-    case 1:
-        return core_lease_new(core_state_of(self), lease);
-    case 0:
-        Py_RETURN_NONE;
-    default:
-        return NULL;
+    case 1: return core_lease_new(core_state_of(self), lease);
+    case 0: Py_RETURN_NONE;
+    default: return NULL;
     }
 }
 
@@ -139,8 +136,8 @@ static PyObject *cache_array(PyObject *self, ladle_lease *lease)
 
 /* The look-up of get_array and pop_array, called with (key, default=None). As in a dict of str, a key of
  * another type is not there. Returns as cache_lend; *missing borrows. */
-static int cache_lend_or(PyObject *self, PyObject *const *args, Py_ssize_t count, const char *name,
-                         PyObject **missing, ladle_lease **lease)
+static int cache_lend_or(PyObject *self, PyObject *const *args, Py_ssize_t count, const char *name, PyObject **missing,
+                         ladle_lease **lease)
 {
     if (count < 1 || count > 2) {
         PyErr_Format(PyExc_TypeError, "%s expected 1 or 2 arguments, got %zd", name, count);
@@ -226,8 +223,8 @@ static ladle_lease *lease_of(PyObject *self, PyObject *values, const char *dtype
     if (PyObject_TypeCheck(values, state->lease_type)) {
         ladle_lease *lease = core_handle_get(values);
         if (lease != NULL && ladle_lease_dtype(lease) != dtype) {
-            PyErr_Format(PyExc_ValueError, "the lease holds %s, not %s",
-                         ladle_dtype_name(ladle_lease_dtype(lease)), dtype_name);
+            PyErr_Format(PyExc_ValueError, "the lease holds %s, not %s", ladle_dtype_name(ladle_lease_dtype(lease)),
+                         dtype_name);
             return NULL;
         }
         if (lease != NULL) {
@@ -249,8 +246,7 @@ static ladle_lease *lease_of(PyObject *self, PyObject *values, const char *dtype
         if (view.len < CORE_SMALL_NBYTES) {
             lease = ladle_lease_copy(context, dtype, view.len / itemsize, view.buf, &error);
         } else {
-            Py_BEGIN_ALLOW_THREADS
-            lease = ladle_lease_copy(context, dtype, view.len / itemsize, view.buf, &error);
+            Py_BEGIN_ALLOW_THREADS lease = ladle_lease_copy(context, dtype, view.len / itemsize, view.buf, &error);
             Py_END_ALLOW_THREADS
         }
         if (lease == NULL) {
@@ -270,8 +266,8 @@ static PyObject *cache_put(PyObject *self, PyObject *args, PyObject *kwargs)
     const char *dtype = NULL;
     PyObject *cost = NULL;
     int64_t cost_ns = 0;
-    if (cache == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "OOs|O:put", names, &key_object, &values,
-                                                      &dtype, &cost) ||
+    if (cache == NULL ||
+        !PyArg_ParseTupleAndKeywords(args, kwargs, "OOs|O:put", names, &key_object, &values, &dtype, &cost) ||
         (cost != NULL && core_as_int64(cost, "cost_ns", 0, &cost_ns) < 0)) {
         return NULL;
     }
@@ -284,8 +280,7 @@ static PyObject *cache_put(PyObject *self, PyObject *args, PyObject *kwargs)
     ladle_error error = {0};
     if (lease != NULL) {
         /* Room may have to be made: blocks of others go back to the system. */
-        Py_BEGIN_ALLOW_THREADS
-        status = ladle_cache_put(cache, key.data, key.nbytes, lease, cost_ns, &error);
+        Py_BEGIN_ALLOW_THREADS status = ladle_cache_put(cache, key.data, key.nbytes, lease, cost_ns, &error);
         ladle_lease_release(lease);
         Py_END_ALLOW_THREADS
     }
@@ -350,8 +345,7 @@ static PyObject *cache_fetch(PyObject *self, PyObject *args, PyObject *kwargs)
     fetch_call call = {.state = state};
     PyObject *key_object = NULL;
     core_key key;
-    if (cache == NULL ||
-        !PyArg_ParseTupleAndKeywords(args, kwargs, "OO:fetch", names, &key_object, &call.make) ||
+    if (cache == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "OO:fetch", names, &key_object, &call.make) ||
         core_key_get(key_object, &key) < 0) {
         return NULL;
     }
@@ -377,10 +371,8 @@ static PyObject *cache_change(PyObject *self, void (*change)(ladle_cache *))
     if (cache == NULL) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    change(cache);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS change(cache);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 static PyObject *cache_clear(PyObject *self, PyObject *Py_UNUSED(ignored))
@@ -400,10 +392,8 @@ static PyObject *cache_set_budget(PyObject *self, PyObject *nbytes)
     if (cache == NULL || core_as_int64(nbytes, "nbytes", 0, &value) < 0) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    ladle_cache_set_budget(cache, value);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS ladle_cache_set_budget(cache, value);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 /* --- listings -------------------------------------------------------------------------------- */
@@ -514,12 +504,12 @@ static PyObject *cache_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
     }
     ladle_cache_stats stats = {.struct_size = sizeof stats};
     ladle_cache_stats_get(cache, &stats);
-    return Py_BuildValue("{sLsLsLsLsLsLsLsLsLsLsL}", "hits", (long long)stats.hits, "misses",
-                         (long long)stats.misses, "puts", (long long)stats.puts, "evictions",
-                         (long long)stats.evictions, "deletes", (long long)stats.deletes, "entries",
-                         (long long)stats.entries, "nbytes", (long long)stats.nbytes, "pinned_nbytes",
-                         (long long)stats.pinned_nbytes, "peak_nbytes", (long long)stats.peak_nbytes, "budget",
-                         (long long)stats.budget, "fetch_ns", (long long)stats.fetch_ns);
+    return Py_BuildValue("{sLsLsLsLsLsLsLsLsLsLsL}", "hits", (long long)stats.hits, "misses", (long long)stats.misses,
+                         "puts", (long long)stats.puts, "evictions", (long long)stats.evictions, "deletes",
+                         (long long)stats.deletes, "entries", (long long)stats.entries, "nbytes",
+                         (long long)stats.nbytes, "pinned_nbytes", (long long)stats.pinned_nbytes, "peak_nbytes",
+                         (long long)stats.peak_nbytes, "budget", (long long)stats.budget, "fetch_ns",
+                         (long long)stats.fetch_ns);
 }
 
 static Py_ssize_t cache_length(PyObject *self)

@@ -47,8 +47,8 @@ static PyObject *context_memory(PyObject *self, PyObject *Py_UNUSED(ignored))
     }
     int failed = 0;
     for (int kind = 0; kind < LADLE_MEMORY_KIND_COUNT && !failed; kind++) {
-        failed = core_dict_set(dict, ladle_memory_kind_name((ladle_memory_kind)kind),
-                               PyLong_FromLongLong(info.held[kind]));
+        failed =
+            core_dict_set(dict, ladle_memory_kind_name((ladle_memory_kind)kind), PyLong_FromLongLong(info.held[kind]));
     }
     if (failed || core_dict_set(dict, "total", PyLong_FromLongLong(info.total)) < 0 ||
         core_dict_set(dict, "peak", PyLong_FromLongLong(info.peak)) < 0 ||
@@ -67,10 +67,8 @@ static PyObject *context_set(PyObject *self, PyObject *nbytes, void (*set)(ladle
     if (context == NULL || core_as_int64(nbytes, "nbytes", 0, &value) < 0) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    set(context, value);
-    Py_END_ALLOW_THREADS
-    Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS set(context, value);
+    Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
 static PyObject *context_set_budget(PyObject *self, PyObject *nbytes)
@@ -90,10 +88,8 @@ static PyObject *context_trim(PyObject *self, PyObject *Py_UNUSED(ignored))
         return NULL;
     }
     int64_t nbytes = 0;
-    Py_BEGIN_ALLOW_THREADS
-    nbytes = ladle_context_trim(context);
-    Py_END_ALLOW_THREADS
-    return PyLong_FromLongLong(nbytes);
+    Py_BEGIN_ALLOW_THREADS nbytes = ladle_context_trim(context);
+    Py_END_ALLOW_THREADS return PyLong_FromLongLong(nbytes);
 }
 
 static PyMethodDef context_methods[] = {

@@ -54,12 +54,11 @@ core_state *core_state_of(PyObject *self);
 
 /* Every object of the extension. The pointer is owned. */
 typedef struct core_handle {
-    PyObject_HEAD
-    PyObject *weakrefs;
-    PyObject *context;    /* the Context of a cache; NULL in all other types */
-    void *pointer;        /* ladle_context, ladle_file ... by the type of the object */
-    uint64_t forks;       /* core_forks() when it was made */
-    Py_ssize_t shape[1];  /* of a lease: values */
+    PyObject_HEAD PyObject *weakrefs;
+    PyObject *context;     /* the Context of a cache; NULL in all other types */
+    void *pointer;         /* ladle_context, ladle_file ... by the type of the object */
+    uint64_t forks;        /* core_forks() when it was made */
+    Py_ssize_t shape[1];   /* of a lease: values */
     Py_ssize_t strides[1]; /* of a lease: bytes of one value */
 } core_handle;
 

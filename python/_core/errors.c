@@ -22,8 +22,8 @@ PyObject *core_error_new(core_state *state, const ladle_error *error, core_subje
     PyObject *message = PyUnicode_DecodeUTF8(error->message, (Py_ssize_t)strlen(error->message), "replace");
     PyObject *result = NULL;
     if (where != NULL && message != NULL) {
-        result = PyObject_CallFunction(state->make_error, "sOOLiO", ladle_status_name(error->status), where,
-                                       message, (long long)error->offset, (int)error->os_errno,
+        result = PyObject_CallFunction(state->make_error, "sOOLiO", ladle_status_name(error->status), where, message,
+                                       (long long)error->offset, (int)error->os_errno,
                                        subject == CORE_OF_FILE ? Py_True : Py_False);
     }
     Py_XDECREF(where);

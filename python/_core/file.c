@@ -7,8 +7,7 @@ static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     core_state *state = PyType_GetModuleState(type);
     PyObject *context_object = NULL;
     PyObject *path = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO&:File", names, &context_object,
-                                     PyUnicode_FSConverter, &path)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO&:File", names, &context_object, PyUnicode_FSConverter, &path)) {
         return NULL;
     }
     ladle_context *context = core_handle_as(context_object, state->context_type, "context");
@@ -19,10 +18,8 @@ static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     ladle_error error = {0};
     ladle_file *file = NULL;
     const char *path_text = PyBytes_AsString(path);
-    Py_BEGIN_ALLOW_THREADS
-    file = ladle_file_open(context, path_text, &error);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(path);
+    Py_BEGIN_ALLOW_THREADS file = ladle_file_open(context, path_text, &error);
+    Py_END_ALLOW_THREADS Py_DECREF(path);
     if (file == NULL) {
         return core_raise(state, &error, CORE_OF_FILE);
     }
@@ -73,10 +70,9 @@ static PyObject *file_keys(PyObject *self, PyObject *Py_UNUSED(ignored))
     }
     ladle_error error = {0};
     ladle_keys *keys = NULL;
-    Py_BEGIN_ALLOW_THREADS
-    keys = ladle_file_keys(file, &error);
-    Py_END_ALLOW_THREADS
-    if (keys == NULL) {
+    Py_BEGIN_ALLOW_THREADS keys = ladle_file_keys(file, &error);
+    Py_END_ALLOW_THREADS if (keys == NULL)
+    {
         return core_raise(core_state_of(self), &error, CORE_OF_FILE);
     }
     PyObject *list = PyList_New(0);
@@ -111,10 +107,8 @@ static PyObject *file_table(PyObject *self, PyObject *args, PyObject *kwargs)
     }
     ladle_error error = {0};
     ladle_table *table = NULL;
-    Py_BEGIN_ALLOW_THREADS
-    table = ladle_file_table(file, path_text, &error);
-    Py_END_ALLOW_THREADS
-    Py_XDECREF(encoded);
+    Py_BEGIN_ALLOW_THREADS table = ladle_file_table(file, path_text, &error);
+    Py_END_ALLOW_THREADS Py_XDECREF(encoded);
     core_state *state = core_state_of(self);
     return table == NULL ? core_raise(state, &error, CORE_OF_NAME) : core_table_new(state, table);
 }

@@ -6,28 +6,17 @@
 static const char *lease_format(ladle_dtype dtype)
 {
     switch (dtype) {
-    case LADLE_DTYPE_BOOL:
-        return "?";
-    case LADLE_DTYPE_I8:
-        return "b";
-    case LADLE_DTYPE_I16:
-        return "h";
-    case LADLE_DTYPE_U16:
-        return "H";
-    case LADLE_DTYPE_I32:
-        return "i";
-    case LADLE_DTYPE_U32:
-        return "I";
-    case LADLE_DTYPE_I64:
-        return "q";
-    case LADLE_DTYPE_U64:
-        return "Q";
-    case LADLE_DTYPE_F32:
-        return "f";
-    case LADLE_DTYPE_F64:
-        return "d";
-    default:
-        return "B";
+    case LADLE_DTYPE_BOOL: return "?";
+    case LADLE_DTYPE_I8: return "b";
+    case LADLE_DTYPE_I16: return "h";
+    case LADLE_DTYPE_U16: return "H";
+    case LADLE_DTYPE_I32: return "i";
+    case LADLE_DTYPE_U32: return "I";
+    case LADLE_DTYPE_I64: return "q";
+    case LADLE_DTYPE_U64: return "Q";
+    case LADLE_DTYPE_F32: return "f";
+    case LADLE_DTYPE_F64: return "d";
+    default: return "B";
     }
 }
 

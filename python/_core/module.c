@@ -76,8 +76,7 @@ void *core_handle_get(PyObject *object)
 void *core_handle_as(PyObject *object, PyTypeObject *type, const char *name)
 {
     if (!PyObject_TypeCheck(object, type)) {
-        PyErr_Format(PyExc_TypeError, "%s must be a %R, not %R", name, (PyObject *)type,
-                     (PyObject *)Py_TYPE(object));
+        PyErr_Format(PyExc_TypeError, "%s must be a %R, not %R", name, (PyObject *)type, (PyObject *)Py_TYPE(object));
         return NULL;
     }
     return core_handle_get(object);
@@ -104,8 +103,7 @@ static PyObject *module_xxh3_64(PyObject *Py_UNUSED(module), PyObject *values)
     if (view.len < CORE_SMALL_NBYTES) {
         hash = ladle_xxh3_64(view.buf, (size_t)view.len);
     } else {
-        Py_BEGIN_ALLOW_THREADS
-        hash = ladle_xxh3_64(view.buf, (size_t)view.len);
+        Py_BEGIN_ALLOW_THREADS hash = ladle_xxh3_64(view.buf, (size_t)view.len);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&view);
@@ -117,14 +115,13 @@ static PyObject *module_process_memory(PyObject *module, PyObject *Py_UNUSED(ign
     ladle_process_info info = {.struct_size = sizeof info};
     ladle_error error = {0};
     ladle_status status = LADLE_OK;
-    Py_BEGIN_ALLOW_THREADS
-    status = ladle_process_memory(&info, &error);
-    Py_END_ALLOW_THREADS
-    if (status != LADLE_OK) {
+    Py_BEGIN_ALLOW_THREADS status = ladle_process_memory(&info, &error);
+    Py_END_ALLOW_THREADS if (status != LADLE_OK)
+    {
         return core_raise(PyModule_GetState(module), &error, CORE_OF_FILE);
     }
-    return Py_BuildValue("{sLsLsLsL}", "rss", (long long)info.rss, "peak_rss", (long long)info.peak_rss,
-                         "anonymous", (long long)info.anonymous, "file", (long long)info.file);
+    return Py_BuildValue("{sLsLsLsL}", "rss", (long long)info.rss, "peak_rss", (long long)info.peak_rss, "anonymous",
+                         (long long)info.anonymous, "file", (long long)info.file);
 }
 
 static PyObject *module_version(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))

@@ -18,10 +18,9 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     }
     ladle_error error = {0};
     ladle_reader *reader = NULL;
-    Py_BEGIN_ALLOW_THREADS
-    reader = ladle_reader_create(context, n_threads, &error);
-    Py_END_ALLOW_THREADS
-    if (reader == NULL) {
+    Py_BEGIN_ALLOW_THREADS reader = ladle_reader_create(context, n_threads, &error);
+    Py_END_ALLOW_THREADS if (reader == NULL)
+    {
         return core_raise(state, &error, CORE_OF_NAME);
     }
     PyObject *self = core_handle_new(type, reader);
@@ -49,8 +48,7 @@ static int request_get(core_state *state, PyObject *table, PyObject *column, PyO
     request->table = core_handle_as(table, state->table_type, "table");
     if (request->table == NULL || core_as_int32(column, "column", 0, &request->column) < 0 ||
         core_as_int32(buffer, "buffer", 0, &request->buffer) < 0 ||
-        core_as_int64(start, "start", 0, &request->start) < 0 ||
-        core_as_int64(stop, "stop", 0, &request->stop) < 0) {
+        core_as_int64(start, "start", 0, &request->start) < 0 || core_as_int64(stop, "stop", 0, &request->stop) < 0) {
         return -1;
     }
     return 0;
@@ -69,8 +67,8 @@ static PyObject *reader_read_buffer(PyObject *self, PyObject *args, PyObject *kw
     PyObject *cache_object = Py_None;
     ladle_request request = {0};
     if (reader == NULL ||
-        !PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO|O:read_buffer", names, &table, &column, &buffer,
-                                     &start, &stop, &cache_object) ||
+        !PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO|O:read_buffer", names, &table, &column, &buffer, &start,
+                                     &stop, &cache_object) ||
         request_get(state, table, column, buffer, start, stop, &request) < 0) {
         return NULL;
     }
@@ -84,10 +82,9 @@ static PyObject *reader_read_buffer(PyObject *self, PyObject *args, PyObject *kw
     ladle_error error = {0};
     ladle_lease *lease = NULL;
     ladle_status status = LADLE_OK;
-    Py_BEGIN_ALLOW_THREADS
-    status = ladle_read_buffer(reader, cache, &request, &lease, &error);
-    Py_END_ALLOW_THREADS
-    return status == LADLE_OK ? core_lease_new(state, lease) : core_raise(state, &error, CORE_OF_NAME);
+    Py_BEGIN_ALLOW_THREADS status = ladle_read_buffer(reader, cache, &request, &lease, &error);
+    Py_END_ALLOW_THREADS return status == LADLE_OK ? core_lease_new(state, lease)
+                                                   : core_raise(state, &error, CORE_OF_NAME);
 }
 
 /* What read_buffers works on: `count` slots each. */
@@ -124,8 +121,7 @@ static int batch_fill(core_state *state, PyObject *tuple, batch *all)
         PyObject *request = PyTuple_GetItem(tuple, index);
         PyObject *part[5];
         if (!PyTuple_Check(request) || PyTuple_Size(request) != 5) {
-            PyErr_Format(PyExc_TypeError, "requests[%zd] must be a tuple (table, column, buffer, start, stop)",
-                         index);
+            PyErr_Format(PyExc_TypeError, "requests[%zd] must be a tuple (table, column, buffer, start, stop)", index);
             return -1;
         }
         for (Py_ssize_t field = 0; field < 5; field++) {
@@ -167,8 +163,8 @@ static PyObject *reader_read_buffers(PyObject *self, PyObject *args, PyObject *k
     core_state *state = core_state_of(self);
     PyObject *requests = NULL;
     int return_errors = 0;
-    if (reader == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "O|$p:read_buffers", names, &requests,
-                                                       &return_errors)) {
+    if (reader == NULL ||
+        !PyArg_ParseTupleAndKeywords(args, kwargs, "O|$p:read_buffers", names, &requests, &return_errors)) {
         return NULL;
     }
     PyObject *tuple = PySequence_Tuple(requests);
@@ -178,10 +174,8 @@ static PyObject *reader_read_buffers(PyObject *self, PyObject *args, PyObject *k
     batch all = {0};
     PyObject *answers = NULL;
     if (batch_fill(state, tuple, &all) == 0) {
-        Py_BEGIN_ALLOW_THREADS
-        ladle_read_buffers(reader, all.requests, all.count, all.leases, all.errors);
-        Py_END_ALLOW_THREADS
-        answers = batch_answers(state, &all, return_errors);
+        Py_BEGIN_ALLOW_THREADS ladle_read_buffers(reader, all.requests, all.count, all.leases, all.errors);
+        Py_END_ALLOW_THREADS answers = batch_answers(state, &all, return_errors);
     }
     batch_free(&all);
     Py_DECREF(tuple);

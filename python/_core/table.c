@@ -177,8 +177,8 @@ static PyObject *table_page(PyObject *self, PyObject *args, PyObject *kwargs)
                       (long long)info.n_pages);
         return core_raise_invalid(core_state_of(self), info.name, message);
     }
-    return Py_BuildValue("(LLLL)", (long long)answer.first_entry, (long long)answer.n_entries,
-                         (long long)answer.offset, (long long)answer.nbytes);
+    return Py_BuildValue("(LLLL)", (long long)answer.first_entry, (long long)answer.n_entries, (long long)answer.offset,
+                         (long long)answer.nbytes);
 }
 
 static PyObject *table_clusters(PyObject *self, PyObject *Py_UNUSED(ignored))
@@ -206,14 +206,10 @@ static PyObject *table_text(PyObject *self, void *closure)
         return NULL;
     }
     switch (*(const char *)closure) {
-    case 'n':
-        return core_decode(ladle_table_name(table));
-    case 't':
-        return core_decode(ladle_table_title(table));
-    case 'f':
-        return core_decode(ladle_table_format(table));
-    default:
-        return core_decode(ladle_table_file_uuid(table));
+    case 'n': return core_decode(ladle_table_name(table));
+    case 't': return core_decode(ladle_table_title(table));
+    case 'f': return core_decode(ladle_table_format(table));
+    default: return core_decode(ladle_table_file_uuid(table));
     }
 }
 
@@ -231,7 +227,8 @@ static PyObject *table_n_columns(PyObject *self, void *Py_UNUSED(closure))
 
 static PyMethodDef table_methods[] = {
     {"find", table_find, METH_O, "find(name)\n--\n\nIndex of the column of that exact name, or -1."},
-    {"require", table_require, METH_O, "require(name)\n--\n\nAs find, but a missing name is a ladle.Error with near names."},
+    {"require", table_require, METH_O,
+     "require(name)\n--\n\nAs find, but a missing name is a ladle.Error with near names."},
     {"column", table_column, METH_O, "column(index)\n--\n\nWhat is known of one column."},
     {"names", table_names, METH_NOARGS, "names()\n--\n\nNames of all columns, in order."},
     {"page", (PyCFunction)(void (*)(void))table_page, METH_VARARGS | METH_KEYWORDS,

@@ -71,7 +71,10 @@ void ladle_near_write(const ladle_near *near, char *out, size_t size)
     size_t used = 0;
     out[0] = '\0';
     for (int i = 0; i < near->count && used < size; i++) {
-        int n = snprintf(out + used, size - used, "%s%s", i == 0 ? "; did you mean " : i + 1 == near->count ? " or " : ", ",
+        int n = snprintf(out + used, size - used, "%s%s",
+                         i == 0                 ? "; did you mean "
+                         : i + 1 == near->count ? " or "
+                                                : ", ",
                          near->best[i].name);
         used += n < 0 ? 0 : (size_t)n;
     }

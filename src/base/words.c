@@ -13,8 +13,9 @@ const char *ladle_version(void)
 
 const char *ladle_status_name(int status)
 {
-    static const char *const names[] = {"OK",       "INVALID",     "NOMEM", "BUDGET",    "IO",     "TRUNCATED", "CORRUPT",
-                                        "CHECKSUM", "UNSUPPORTED", "LIMIT", "NOT_FOUND", "LOCKED", "CANCELLED", "NOT_ROOT"};
+    static const char *const names[] = {"OK",        "INVALID", "NOMEM",     "BUDGET",      "IO",
+                                        "TRUNCATED", "CORRUPT", "CHECKSUM",  "UNSUPPORTED", "LIMIT",
+                                        "NOT_FOUND", "LOCKED",  "CANCELLED", "NOT_ROOT"};
     if (status < 0 || (size_t)status >= sizeof names / sizeof names[0])
         return "UNKNOWN";
     return names[status];
@@ -38,9 +39,9 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[] = {
-    [LADLE_DTYPE_NONE] = {"none", 0}, [LADLE_DTYPE_BOOL] = {"bool", 1},   [LADLE_DTYPE_I8] = {"int8", 1},
-    [LADLE_DTYPE_U8] = {"uint8", 1},  [LADLE_DTYPE_I16] = {"int16", 2},   [LADLE_DTYPE_U16] = {"uint16", 2},
-    [LADLE_DTYPE_I32] = {"int32", 4}, [LADLE_DTYPE_U32] = {"uint32", 4},  [LADLE_DTYPE_I64] = {"int64", 8},
+    [LADLE_DTYPE_NONE] = {"none", 0},  [LADLE_DTYPE_BOOL] = {"bool", 1},   [LADLE_DTYPE_I8] = {"int8", 1},
+    [LADLE_DTYPE_U8] = {"uint8", 1},   [LADLE_DTYPE_I16] = {"int16", 2},   [LADLE_DTYPE_U16] = {"uint16", 2},
+    [LADLE_DTYPE_I32] = {"int32", 4},  [LADLE_DTYPE_U32] = {"uint32", 4},  [LADLE_DTYPE_I64] = {"int64", 8},
     [LADLE_DTYPE_U64] = {"uint64", 8}, [LADLE_DTYPE_F32] = {"float32", 4}, [LADLE_DTYPE_F64] = {"float64", 8},
 };
 

@@ -17,7 +17,7 @@ ladle_codec_decode ladle_deflate_decode; /* a raw deflate stream; shares state w
 ladle_codec_release ladle_deflate_release;
 ladle_codec_decode ladle_lzma_decode; /* an XZ stream */
 ladle_codec_release ladle_lzma_release;
-ladle_codec_decode ladle_lz4_decode; /* an LZ4 block behind its XXH64 */
+ladle_codec_decode ladle_lz4_decode;  /* an LZ4 block behind its XXH64 */
 ladle_codec_decode ladle_zstd_decode; /* one zstd frame or several */
 ladle_codec_release ladle_zstd_release;
 

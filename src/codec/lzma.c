@@ -87,14 +87,13 @@ ladle_status ladle_lzma_decode(ladle_context *context, void **state, const uint8
     switch (result) {
     case LZMA_STREAM_END:
         if (stream->avail_out != 0)
-            return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET,
-                              "lzma block holds %zu bytes, it declares %zu", out_nbytes - stream->avail_out, out_nbytes);
+            return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET, "lzma block holds %zu bytes, it declares %zu",
+                              out_nbytes - stream->avail_out, out_nbytes);
         if (stream->avail_in != 0)
             return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET, "lzma stream ends %zu bytes before its block",
                               stream->avail_in);
         return LADLE_OK;
-    case LZMA_MEM_ERROR:
-        return ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "no memory for an lzma decoder");
+    case LZMA_MEM_ERROR: return ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "no memory for an lzma decoder");
     case LZMA_MEMLIMIT_ERROR:
         return ladle_fail(error, LADLE_LIMIT, LADLE_NO_OFFSET, "lzma block needs more than %llu MiB to decompress",
                           (unsigned long long)(memory_limit >> 20));

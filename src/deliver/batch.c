@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-    GAP_NBYTES = 16 << 10,     /* a hole that is cheaper to read than to skip */
-    RUN_NBYTES = 256 << 10,      /* a run stays in the cache of the core that decodes it */
+    GAP_NBYTES = 16 << 10,  /* a hole that is cheaper to read than to skip */
+    RUN_NBYTES = 256 << 10, /* a run stays in the cache of the core that decodes it */
     EMBEDDED_PER_RUN = 16
 };
 
@@ -30,8 +30,8 @@ typedef struct run {
 typedef struct batch {
     ladle_reader *reader;
     ladle_target *targets;
-    ladle_vector works; /* of work, sorted by place */
-    ladle_vector runs;  /* of run */
+    ladle_vector works;   /* of work, sorted by place */
+    ladle_vector runs;    /* of run */
     pthread_mutex_t lock; /* guards the targets' errors while the loop runs */
 } batch;
 
@@ -73,8 +73,8 @@ static ladle_status allocate(batch *b, ladle_target *target, const ladle_slice *
                           "its pages hold %" PRId64 " of the %" PRId64 " values of the range", found, expected);
     int64_t count;
     if (!ladle_multiply(expected, column->inner, &count))
-        return ladle_fail(&target->error, LADLE_LIMIT, LADLE_NO_OFFSET, "%" PRId64 " times %" PRId64 " values", expected,
-                          column->inner);
+        return ladle_fail(&target->error, LADLE_LIMIT, LADLE_NO_OFFSET, "%" PRId64 " times %" PRId64 " values",
+                          expected, column->inner);
     target->lease = ladle_lease_create(b->reader->context, (ladle_dtype)column->dtype, count, &target->error);
     return target->lease == NULL ? (ladle_status)target->error.status : LADLE_OK;
 }
@@ -166,8 +166,7 @@ static void do_one(batch *b, const work *w, ladle_scratch *scratch)
 {
     ladle_error error;
     uint8_t *input = ladle_scratch_input(scratch, w->slice.nbytes, &error);
-    if (input != NULL &&
-        ladle_source_read(w->source, w->slice.offset, w->slice.nbytes, input, &error) == LADLE_OK) {
+    if (input != NULL && ladle_source_read(w->source, w->slice.offset, w->slice.nbytes, input, &error) == LADLE_OK) {
         decode(b, w, input, scratch);
         return;
     }

@@ -12,8 +12,8 @@ typedef struct gather {
     int32_t column;
     const ladle_vector *slices;
     ladle_lease *offsets;
-    int64_t *lengths; /* offsets[1 ...]: lengths until the last page is in, then summed up */
-    ladle_lease *data; /* grows */
+    int64_t *lengths;       /* offsets[1 ...]: lengths until the last page is in, then summed up */
+    ladle_lease *data;      /* grows */
     int64_t capacity, used; /* bytes of data */
     ladle_error *error;
     ladle_status status;
@@ -56,8 +56,9 @@ static bool do_gather(void *user, int64_t index, ladle_scratch *scratch)
         const uint8_t *record = NULL;
         if (slice->offset >= 0) {
             uint8_t *input = ladle_scratch_input(scratch, slice->nbytes, g->error);
-            g->status = input == NULL ? (ladle_status)g->error->status
-                                      : ladle_source_read(g->table->source, slice->offset, slice->nbytes, input, g->error);
+            g->status = input == NULL
+                            ? (ladle_status)g->error->status
+                            : ladle_source_read(g->table->source, slice->offset, slice->nbytes, input, g->error);
             record = input;
         }
         ladle_split out = {g->lengths + slice->dest, reserve, g};

@@ -1,8 +1,8 @@
 /* deliver/pool.h: the decode pool: a parallel loop over jobs, each thread with its own scratch.
  *
- * The calling thread works too, so a pool of n threads has n - 1 workers, started when a loop first has more than one job. Loops
- * of several callers run at once and share the workers. In a forked child there are no workers: there
- * the caller does all the work.
+ * The calling thread works too, so a pool of n threads has n - 1 workers, started when a loop first has more than one
+ * job. Loops of several callers run at once and share the workers. In a forked child there are no workers: there the
+ * caller does all the work.
  */
 #ifndef LADLE_DELIVER_POOL_H
 #define LADLE_DELIVER_POOL_H

@@ -92,7 +92,8 @@ static ladle_status check(const ladle_request *request, ladle_error *error)
         status = ladle_fail(error, (ladle_status)column->reason_status, LADLE_NO_OFFSET, "cannot be read: %s",
                             column->reason);
     else if (request->buffer < 0 || request->buffer >= column->n_buffers)
-        status = ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "buffer %d of %d", request->buffer, column->n_buffers);
+        status =
+            ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "buffer %d of %d", request->buffer, column->n_buffers);
     else if (request->start < 0 || request->stop < request->start || request->stop > column->n_entries)
         status = ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET,
                             "entries %" PRId64 " to %" PRId64 " of a column with %" PRId64, request->start,
@@ -127,20 +128,19 @@ size_t ladle_request_key(const ladle_request *request, char *out, size_t size)
 {
     /* Columns with one counter have one offsets buffer: it is kept once, under the counter's name. */
     bool shared = is_counted(request) && !is_data(request);
-    const char *name =
-        shared ? request->table->columns[column_of(request)->counter].name : column_of(request)->name;
+    const char *name = shared ? request->table->columns[column_of(request)->counter].name : column_of(request)->name;
     /* Files written to be reproducible all have the UUID 0: then the path tells them apart. */
     const ladle_table *table = request->table;
     const char *file = strspn(table->file_uuid, "0-") == strlen(table->file_uuid) ? table->file_path : table->file_uuid;
-    int n = snprintf(out, size, "%s/%s/%" PRId64 "-%" PRId64 "/%s/%s", file, table->name,
-                     request->start, request->stop, name, is_data(request) ? "data" : "offsets");
+    int n = snprintf(out, size, "%s/%s/%" PRId64 "-%" PRId64 "/%s/%s", file, table->name, request->start, request->stop,
+                     name, is_data(request) ? "data" : "offsets");
     return n < 0 ? 0 : (size_t)n;
 }
 
 /* --- offsets from counts ----------------------------------------------------------------------- */
 
-/* One loop without a branch for each entry; `bits` gathers what any count was. A count above INT64_MAX turns negative in the
- * cast, so one look at the sign refuses both. */
+/* One loop without a branch for each entry; `bits` gathers what any count was. A count above INT64_MAX turns negative
+ * in the cast, so one look at the sign refuses both. */
 #define SUM_COUNTS(type)                              \
     do {                                              \
         const type *counts = ladle_lease_data(lease); \
@@ -216,8 +216,8 @@ typedef struct many {
     int64_t n;
     ladle_lease **leases;
     ladle_error *errors;
-    ladle_vector lengths; /* of lengths */
-    int64_t *needs;       /* for each request: its lengths, or -1 */
+    ladle_vector lengths;  /* of lengths */
+    int64_t *needs;        /* for each request: its lengths, or -1 */
     ladle_target *targets; /* room for one per request and one per lengths */
     int64_t *owners;       /* for each target of the second pass: its request */
 } many;

@@ -16,8 +16,8 @@ struct ladle_source {
     char name[];
 };
 
-ladle_source *ladle_source_create(ladle_context *context, const char *name, int64_t size,
-                                  const ladle_source_ops *ops, void *self, ladle_error *error)
+ladle_source *ladle_source_create(ladle_context *context, const char *name, int64_t size, const ladle_source_ops *ops,
+                                  void *self, ladle_error *error)
 {
     size_t name_nbytes = strlen(name) + 1;
     ladle_source *source = ladle_alloc(context, sizeof *source + name_nbytes, LADLE_MEMORY_METADATA, error);
@@ -36,8 +36,8 @@ ladle_source *ladle_source_create(ladle_context *context, const char *name, int6
     return source;
 }
 
-ladle_source *ladle_source_from_ops(ladle_context *context, const char *name, int64_t size,
-                                    const ladle_source_ops *ops, void *self, ladle_error *error)
+ladle_source *ladle_source_from_ops(ladle_context *context, const char *name, int64_t size, const ladle_source_ops *ops,
+                                    void *self, ladle_error *error)
 {
     if (ops->abi != LADLE_SOURCE_ABI_1) {
         ops->release(self);

@@ -7,7 +7,7 @@
 ladle_context *ladle_source_context(const ladle_source *source);
 
 /* A source over ops that knows its size only now; see source.c for the life of `self`. */
-ladle_source *ladle_source_create(ladle_context *context, const char *name, int64_t size,
-                                  const ladle_source_ops *ops, void *self, ladle_error *error);
+ladle_source *ladle_source_create(ladle_context *context, const char *name, int64_t size, const ladle_source_ops *ops,
+                                  void *self, ladle_error *error);
 
 #endif

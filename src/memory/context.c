@@ -236,8 +236,7 @@ void *ladle_alloc(ladle_context *context, size_t size, ladle_memory_kind kind, l
     return memory;
 }
 
-void *ladle_alloc_array(ladle_context *context, int64_t count, size_t size, ladle_memory_kind kind,
-                        ladle_error *error)
+void *ladle_alloc_array(ladle_context *context, int64_t count, size_t size, ladle_memory_kind kind, ladle_error *error)
 {
     int64_t nbytes;
     if (count < 0 || !ladle_multiply(count, (int64_t)size, &nbytes)) {

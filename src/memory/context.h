@@ -3,8 +3,8 @@
  * All memory comes from here, never from malloc, and every byte is on the ledger under one kind.
  *   ladle_alloc   small things with a known size: handles, tables, keys. Sized free.
  *   ladle_pages   buffers: whole pages beyond 32 KiB, recycled through the pool.
- * An allocation that exceeds the budget asks the reclaimers for room. Kind METADATA may be allocated with a cache locked,
- * so for it a reclaimer must not wait; every other kind must be allocated without such a lock.
+ * An allocation that exceeds the budget asks the reclaimers for room. Kind METADATA may be allocated with a cache
+ * locked, so for it a reclaimer must not wait; every other kind must be allocated without such a lock.
  */
 #ifndef LADLE_MEMORY_CONTEXT_H
 #define LADLE_MEMORY_CONTEXT_H
@@ -21,8 +21,7 @@ ladle_fault *ladle_context_fault(ladle_context *context);
 void *ladle_alloc(ladle_context *context, size_t size, ladle_memory_kind kind, ladle_error *error);
 
 /* `count` times `size` bytes; refuses an overflow with LIMIT. */
-void *ladle_alloc_array(ladle_context *context, int64_t count, size_t size, ladle_memory_kind kind,
-                        ladle_error *error);
+void *ladle_alloc_array(ladle_context *context, int64_t count, size_t size, ladle_memory_kind kind, ladle_error *error);
 
 /* `size` as allocated. NULL is allowed. */
 void ladle_free(ladle_context *context, void *memory, size_t size, ladle_memory_kind kind);

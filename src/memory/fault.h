@@ -22,7 +22,7 @@ typedef enum ladle_fault_kind {
 typedef struct ladle_fault {
     atomic_int armed; /* number of kinds that count */
     struct {
-        atomic_llong seen;   /* events since it was armed */
+        atomic_llong seen;    /* events since it was armed */
         atomic_llong fail_at; /* 1 is the next event; 0 is never: count only */
         atomic_bool forever;
         atomic_bool counting;

@@ -219,7 +219,8 @@ static int64_t pool_shrink(ladle_heap *heap, int64_t max)
     return freed;
 }
 
-/* Puts free pages into the pool, or back to the system if they are few or more than the pool may hold. With the lock. */
+/* Puts free pages into the pool, or back to the system if they are few or more than the pool may hold. With the lock.
+ */
 static void pool_add(ladle_heap *heap, void *memory, size_t nbytes)
 {
     if (nbytes <= SMALL_MAX || (int64_t)nbytes > heap->pool_max) {

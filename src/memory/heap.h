@@ -44,10 +44,10 @@ size_t ladle_heap_capacity(size_t size);
 
 typedef struct ladle_heap_request {
     size_t size;
-    int64_t ceiling;  /* that held_nbytes may reach; 0: none */
-    size_t capacity;  /* out: ladle_heap_capacity(size) */
-    bool zeroed;      /* out: the bytes are known to be 0 */
-    int64_t excess;   /* out: bytes that are missing under the ceiling, where that is the reason */
+    int64_t ceiling; /* that held_nbytes may reach; 0: none */
+    size_t capacity; /* out: ladle_heap_capacity(size) */
+    bool zeroed;     /* out: the bytes are known to be 0 */
+    int64_t excess;  /* out: bytes that are missing under the ceiling, where that is the reason */
 } ladle_heap_request;
 
 /* NULL when the system has no more, or where it would exceed the ceiling. */

@@ -6,7 +6,8 @@
  *                                  v                               v                |
  *                                freed <------------------------ at rest -----------+
  *                                           ladle_lease_drop
- * A cache that keeps a block owns its rest: the block is freed when it is dropped by its last keeper and nobody uses it.
+ * A cache that keeps a block owns its rest: the block is freed when it is dropped by its last keeper and nobody uses
+ * it.
  */
 #ifndef LADLE_MEMORY_LEASE_H
 #define LADLE_MEMORY_LEASE_H

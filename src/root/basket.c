@@ -74,8 +74,8 @@ typedef struct page_view {
     int64_t key_nbytes;     /* entry offsets count from the start of the key */
     const uint8_t *offsets; /* big-endian i32, or NULL */
     int64_t n_offsets;
-    bool sizes;    /* they are sizes */
-    bool generate; /* they were left out */
+    bool sizes;      /* they are sizes */
+    bool generate;   /* they were left out */
     bool in_scratch; /* data is in scratch->output */
 } page_view;
 
@@ -116,7 +116,8 @@ static ladle_status check_data_nbytes(const page_view *view, const ladle_slice *
     if (view->data_nbytes == slice->total * item)
         return LADLE_OK;
     return ladle_fail(error, LADLE_CORRUPT, slice->offset,
-                      "the basket has %" PRId64 " bytes of values, expected %" PRId64 " (%" PRId64 " of %" PRId64 " bytes)",
+                      "the basket has %" PRId64 " bytes of values, expected %" PRId64 " (%" PRId64 " of %" PRId64
+                      " bytes)",
                       view->data_nbytes, slice->total * item, slice->total, item);
 }
 
@@ -133,7 +134,8 @@ static ladle_status check_plausible(const ladle_table *table, int32_t column, co
                           "%" PRId64 " values need more than max_page_nbytes, %" PRId64 " bytes", items, limit);
     if (slice->offset >= 0 && nbytes / max_ratio > slice->nbytes)
         return ladle_fail(error, LADLE_CORRUPT, slice->offset,
-                          "a basket of %" PRId64 " bytes cannot hold %" PRId64 " bytes of values", slice->nbytes, nbytes);
+                          "a basket of %" PRId64 " bytes cannot hold %" PRId64 " bytes of values", slice->nbytes,
+                          nbytes);
     return LADLE_OK;
 }
 
@@ -233,8 +235,9 @@ static ladle_status read_header(const ladle_slice *slice, const uint8_t *record,
                           " bytes",
                           h->key.nbytes, h->key.key_nbytes, slice->nbytes);
     if (ladle_cursor_position(&c) > h->key.key_nbytes)
-        return ladle_fail(error, LADLE_CORRUPT, slice->offset, "the key has %" PRId64 " bytes, the basket's header ends at %" PRId64,
-                          h->key.key_nbytes, ladle_cursor_position(&c));
+        return ladle_fail(error, LADLE_CORRUPT, slice->offset,
+                          "the key has %" PRId64 " bytes, the basket's header ends at %" PRId64, h->key.key_nbytes,
+                          ladle_cursor_position(&c));
     if (h->border < 0 || h->border > h->key.object_nbytes)
         return ladle_fail(error, LADLE_CORRUPT, slice->offset,
                           "values end at byte %" PRId64 " of a payload of %" PRId64 " bytes", h->border,
@@ -307,8 +310,9 @@ static ladle_status open_page(const ladle_table *table, int32_t column, const la
         int64_t stored = slice->nbytes - h.key.key_nbytes, offset = slice->offset + h.key.key_nbytes;
         const uint8_t *payload = record + h.key.key_nbytes;
         if (h.key.object_nbytes > limit)
-            return ladle_fail(error, LADLE_LIMIT, slice->offset, "a payload of %" PRId64 " bytes exceeds max_page_nbytes, %" PRId64,
-                              h.key.object_nbytes, limit);
+            return ladle_fail(error, LADLE_LIMIT, slice->offset,
+                              "a payload of %" PRId64 " bytes exceeds max_page_nbytes, %" PRId64, h.key.object_nbytes,
+                              limit);
         if (h.key.object_nbytes > stored) {
             status = ladle_blocks_check(payload, stored, h.key.object_nbytes, offset, error);
             if (status != LADLE_OK)
@@ -389,21 +393,11 @@ static void convert(const ladle_tree_column *layout, ladle_dtype dtype, uint8_t 
 {
     bool wide = dtype == LADLE_DTYPE_F64;
     switch (layout->decoding) {
-    case LADLE_DECODE_COPY:
-        memcpy(out, in, (size_t)count);
-        break;
-    case LADLE_DECODE_SWAP:
-        ladle_swap(out, in, count, layout->disk_size);
-        break;
-    case LADLE_DECODE_SCALED:
-        scale(layout, wide, out, in, count);
-        break;
-    case LADLE_DECODE_SHORT:
-        expand_short(layout->bits, wide, out, in, count);
-        break;
-    case LADLE_DECODE_WIDEN:
-        widen(out, in, count);
-        break;
+    case LADLE_DECODE_COPY: memcpy(out, in, (size_t)count); break;
+    case LADLE_DECODE_SWAP: ladle_swap(out, in, count, layout->disk_size); break;
+    case LADLE_DECODE_SCALED: scale(layout, wide, out, in, count); break;
+    case LADLE_DECODE_SHORT: expand_short(layout->bits, wide, out, in, count); break;
+    case LADLE_DECODE_WIDEN: widen(out, in, count); break;
     }
 }
 
@@ -495,8 +489,8 @@ static ladle_status split_strings(const page_view *view, const ladle_slice *slic
         }
     }
     if (slice->skip + slice->take == view->n_entries && at != view->data_nbytes)
-        return ladle_fail(error, LADLE_CORRUPT, slice->offset,
-                          "%" PRId64 " bytes follow the last string of the basket", view->data_nbytes - at);
+        return ladle_fail(error, LADLE_CORRUPT, slice->offset, "%" PRId64 " bytes follow the last string of the basket",
+                          view->data_nbytes - at);
     uint8_t *to = out->reserve(out->user, total, error);
     if (to == NULL)
         return (ladle_status)error->status;

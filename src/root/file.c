@@ -181,22 +181,20 @@ static ladle_status inflate(ladle_context *context, const uint8_t *in, int64_t i
     ladle_status status = ladle_blocks_check(in, in_nbytes, object->nbytes, offset, error);
     if (status != LADLE_OK)
         return status;
-    object->data =
-        ladle_pages_alloc(context, (size_t)object->nbytes, LADLE_MEMORY_METADATA, &object->capacity, error);
+    object->data = ladle_pages_alloc(context, (size_t)object->nbytes, LADLE_MEMORY_METADATA, &object->capacity, error);
     if (object->data == NULL)
         return (ladle_status)error->status;
     ladle_decompressor *decompressor = ladle_decompressor_create(context, error);
-    status = decompressor == NULL ? (ladle_status)error->status
-                                  : ladle_blocks_decompress(decompressor, in, in_nbytes, object->data, object->nbytes,
-                                                            offset, error);
+    status = decompressor == NULL
+                 ? (ladle_status)error->status
+                 : ladle_blocks_decompress(decompressor, in, in_nbytes, object->data, object->nbytes, offset, error);
     ladle_decompressor_release(decompressor);
     if (status != LADLE_OK)
         ladle_object_free(context, object);
     return status;
 }
 
-ladle_status ladle_object_read(ladle_file *file, int64_t seek, int64_t nbytes, ladle_object *object,
-                               ladle_error *error)
+ladle_status ladle_object_read(ladle_file *file, int64_t seek, int64_t nbytes, ladle_object *object, ladle_error *error)
 {
     memset(object, 0, sizeof *object);
     int64_t size = ladle_source_size(file->source);
@@ -206,8 +204,8 @@ ladle_status ladle_object_read(ladle_file *file, int64_t seek, int64_t nbytes, l
                           "a record of %" PRId64 " bytes at %" PRId64 " does not lie in the file of %" PRId64 " bytes",
                           nbytes, seek, size);
     if (nbytes > limit)
-        return ladle_fail(error, LADLE_LIMIT, seek, "a record of %" PRId64 " bytes exceeds max_metadata_nbytes, %" PRId64,
-                          nbytes, limit);
+        return ladle_fail(error, LADLE_LIMIT, seek,
+                          "a record of %" PRId64 " bytes exceeds max_metadata_nbytes, %" PRId64, nbytes, limit);
     size_t capacity;
     uint8_t *record = ladle_pages_alloc(file->context, (size_t)nbytes, LADLE_MEMORY_METADATA, &capacity, error);
     if (record == NULL)
@@ -225,8 +223,9 @@ ladle_status ladle_object_read(ladle_file *file, int64_t seek, int64_t nbytes, l
                             "a record of %" PRId64 " bytes says that it has %" PRId64 ", and a key of %" PRId64, nbytes,
                             key.nbytes, key.key_nbytes);
     if (status == LADLE_OK && key.object_nbytes > limit)
-        status = ladle_fail(error, LADLE_LIMIT, seek, "an object of %" PRId64 " bytes exceeds max_metadata_nbytes, %" PRId64,
-                            key.object_nbytes, limit);
+        status =
+            ladle_fail(error, LADLE_LIMIT, seek, "an object of %" PRId64 " bytes exceeds max_metadata_nbytes, %" PRId64,
+                       key.object_nbytes, limit);
     int64_t stored = nbytes - key.key_nbytes;
     object->key_nbytes = key.key_nbytes;
     object->offset = seek;

@@ -9,9 +9,9 @@
  * Versions read: TTree 16-20, TBranch 10-13, TBranchElement 8-10 (as unsupported columns), TLeaf 2.
  *
  * Basket (TBasket::Streamer), at the end of the key of a record, fKeylen includes it:
- *   i16 version  i32 fBufferSize  i32 fNevBufSize (negative: -n, and u8 fIOBits follows)  i32 fNevBuf  i32 fLast  u8 flag
- * Payload, decompressed: [0, fLast - fKeylen) data; behind it, unless flag is 80 or more or the leaf has no offsets,
- *   i32 count, then i32 offsets from the start of the key (with fIOBits bit 0: sizes), the last one unused.
+ *   i16 version  i32 fBufferSize  i32 fNevBufSize (negative: -n, and u8 fIOBits follows)  i32 fNevBuf  i32 fLast  u8
+ * flag Payload, decompressed: [0, fLast - fKeylen) data; behind it, unless flag is 80 or more or the leaf has no
+ * offsets, i32 count, then i32 offsets from the start of the key (with fIOBits bit 0: sizes), the last one unused.
  */
 #ifndef LADLE_ROOT_TREE_H
 #define LADLE_ROOT_TREE_H
@@ -42,7 +42,7 @@ typedef struct ladle_leaf {
     int64_t reference; /* how the object is referred to */
     ladle_leaf_class class_id;
     ladle_text class_name, name, title;
-    int32_t len;     /* fLen: primitives per entry, or per count */
+    int32_t len; /* fLen: primitives per entry, or per count */
     bool is_unsigned;
     int64_t counter; /* reference of fLeafCount, or 0 */
     int32_t branch;  /* that owns it, or -1 */
@@ -67,10 +67,10 @@ typedef struct ladle_branch {
     ladle_text element_class; /* fClassName of a TBranchElement */
     int32_t parent;           /* index, or -1 */
     int32_t n_children;
-    int64_t n_entries;    /* fEntryNumber */
-    int64_t first_entry;  /* fFirstEntry */
-    int64_t write_basket; /* fWriteBasket */
-    int64_t max_baskets;  /* fMaxBaskets: length of the three arrays */
+    int64_t n_entries;                                        /* fEntryNumber */
+    int64_t first_entry;                                      /* fFirstEntry */
+    int64_t write_basket;                                     /* fWriteBasket */
+    int64_t max_baskets;                                      /* fMaxBaskets: length of the three arrays */
     const uint8_t *basket_bytes, *basket_entry, *basket_seek; /* big-endian, max_baskets each */
     bool wide_seek;
     int64_t first_leaf, n_leaves; /* in ladle_tree.leaf_list */
@@ -121,10 +121,10 @@ typedef struct ladle_tree_pages {
 typedef struct ladle_tree_column {
     const ladle_tree_pages *pages;
     ladle_decoding decoding;
-    int32_t disk_size; /* bytes of one primitive on disk */
-    int32_t stride;    /* bytes of one entry on disk, where several leaves share it; else 0 */
-    int32_t position;  /* of this leaf in the entry */
-    int32_t bits;      /* LADLE_DECODE_SHORT: of the mantissa */
+    int32_t disk_size;      /* bytes of one primitive on disk */
+    int32_t stride;         /* bytes of one entry on disk, where several leaves share it; else 0 */
+    int32_t position;       /* of this leaf in the entry */
+    int32_t bits;           /* LADLE_DECODE_SHORT: of the mantissa */
     double factor, minimum; /* LADLE_DECODE_SCALED */
 } ladle_tree_column;
 

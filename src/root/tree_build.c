@@ -205,8 +205,8 @@ static ladle_status add_leaf_list(builder *b, int64_t index, ladle_tree_pages *p
     for (int64_t i = 0; i < branch->n_leaves; i++) {
         ladle_leaf *leaf = ladle_tree_leaf(b->tree, references[i]);
         if (leaf == NULL)
-            return ladle_fail(b->error, LADLE_CORRUPT, LADLE_NO_OFFSET, "branch \"%s\" refers to a leaf that is not there",
-                              b->paths[index]);
+            return ladle_fail(b->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                              "branch \"%s\" refers to a leaf that is not there", b->paths[index]);
         size_t size = strlen(b->paths[index]) + leaf->name.nbytes + 2;
         char *name = ladle_arena_alloc(&base->arena, (int64_t)size, 1, b->error);
         if (name == NULL)

@@ -90,10 +90,10 @@ static void read_tnamed(parser *p, ladle_text *name, ladle_text *title)
 /* --- pointers ---------------------------------------------------------------------------------- */
 
 typedef struct pointer {
-    int64_t reference;   /* of the object; 0 for NULL */
-    bool inlined;        /* the object follows here */
+    int64_t reference;     /* of the object; 0 for NULL */
+    bool inlined;          /* the object follows here */
     ladle_text class_name; /* where it does */
-    int64_t end;         /* position behind it */
+    int64_t end;           /* position behind it */
 } pointer;
 
 static ladle_text find_class(parser *p, int64_t reference)
@@ -183,9 +183,9 @@ static ladle_leaf_class leaf_class(ladle_text name)
     static const struct {
         const char *name;
         ladle_leaf_class id;
-    } known[] = {{"TLeafO", LADLE_LEAF_O},     {"TLeafB", LADLE_LEAF_B},     {"TLeafS", LADLE_LEAF_S},
-                 {"TLeafI", LADLE_LEAF_I},     {"TLeafL", LADLE_LEAF_L},     {"TLeafG", LADLE_LEAF_G},
-                 {"TLeafF", LADLE_LEAF_F},     {"TLeafD", LADLE_LEAF_D},     {"TLeafC", LADLE_LEAF_C},
+    } known[] = {{"TLeafO", LADLE_LEAF_O},     {"TLeafB", LADLE_LEAF_B},    {"TLeafS", LADLE_LEAF_S},
+                 {"TLeafI", LADLE_LEAF_I},     {"TLeafL", LADLE_LEAF_L},    {"TLeafG", LADLE_LEAF_G},
+                 {"TLeafF", LADLE_LEAF_F},     {"TLeafD", LADLE_LEAF_D},    {"TLeafC", LADLE_LEAF_C},
                  {"TLeafD32", LADLE_LEAF_D32}, {"TLeafF16", LADLE_LEAF_F16}};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (ladle_text_equals(name, known[i].name))
@@ -276,8 +276,8 @@ static void read_embedded_offsets(parser *p, ladle_embedded *basket)
 {
     int64_t count = ladle_cursor_i32(&p->c, "number of entry offsets");
     if (ladle_cursor_ok(&p->c) && (count < 0 || count > (int64_t)ladle_cursor_left(&p->c) / 4)) {
-        ladle_cursor_fail(&p->c, LADLE_CORRUPT, "a basket declares %" PRId64 " entry offsets, %zu bytes are left", count,
-                          ladle_cursor_left(&p->c));
+        ladle_cursor_fail(&p->c, LADLE_CORRUPT, "a basket declares %" PRId64 " entry offsets, %zu bytes are left",
+                          count, ladle_cursor_left(&p->c));
         return;
     }
     basket->offsets = ladle_cursor_take(&p->c, count * 4, "entry offsets");
@@ -555,7 +555,9 @@ ladle_status ladle_tree_parse(ladle_tree *tree, ladle_context *context, const la
     ladle_vector_init(&tree->leaf_list, context, sizeof(int64_t));
     ladle_vector_init(&tree->embedded, context, sizeof(ladle_embedded));
     const ladle_limits *limits = ladle_context_limits(context);
-    parser p = {.tree = tree, .key_nbytes = object->key_nbytes, .max_depth = limits->max_depth,
+    parser p = {.tree = tree,
+                .key_nbytes = object->key_nbytes,
+                .max_depth = limits->max_depth,
                 .max_columns = limits->max_columns};
     ladle_cursor_init(&p.c, object->data, (size_t)object->nbytes, object->offset, object->inflated, error);
     ladle_vector_init(&p.classes, context, sizeof(class_seen));

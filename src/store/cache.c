@@ -154,8 +154,7 @@ static void heap_set(ladle_cache *cache, int64_t i, entry *e)
 /* Does `a` leave before `b`, as far as the heap knows? */
 static bool leaves_before(const entry *a, const entry *b)
 {
-    return a->heap_priority < b->heap_priority ||
-           (a->heap_priority <= b->heap_priority && a->heap_used < b->heap_used);
+    return a->heap_priority < b->heap_priority || (a->heap_priority <= b->heap_priority && a->heap_used < b->heap_used);
 }
 
 static void sift_down(ladle_cache *cache, int64_t i, entry *e)
@@ -233,8 +232,8 @@ static entry *create_entry(ladle_cache *cache, bool locked, uint64_t hash, const
                            ladle_error *error)
 {
     size_t nbytes = sizeof(entry) + key_nbytes;
-    entry *e = locked ? alloc_locked(cache, nbytes, error)
-                      : ladle_alloc(cache->context, nbytes, LADLE_MEMORY_METADATA, error);
+    entry *e =
+        locked ? alloc_locked(cache, nbytes, error) : ladle_alloc(cache->context, nbytes, LADLE_MEMORY_METADATA, error);
     if (e == NULL)
         return NULL;
     e->hash = hash;

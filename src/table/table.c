@@ -153,7 +153,7 @@ void ladle_column_type(const ladle_column_info *info, char *out, size_t size)
     }
     if (used < size)
         (void)snprintf(out + used, size - used, "%s",
-                       info->is_string                        ? "string"
+                       info->is_string                   ? "string"
                        : info->dtype == LADLE_DTYPE_NONE ? "unknown"
                                                          : ladle_dtype_name(info->dtype));
 }

@@ -8,7 +8,8 @@ static const char *const every_codec[] = {"ZL", "CS", "XZ", "L4", "ZS", CODEC_ZS
 static ladle_context *context;
 static ladle_decompressor *decompressor;
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     (void)state;
     ladle_error error = blank_error();
     context = begin_context();
@@ -17,7 +18,8 @@ static int begin(void **state) {
     return 0;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     ladle_decompressor_release(decompressor);
     end_context(context);
@@ -25,7 +27,8 @@ static int end(void **state) {
 }
 
 /* Compressible, and not the same anywhere. */
-static uint8_t *sample(size_t nbytes) {
+static uint8_t *sample(size_t nbytes)
+{
     uint8_t *data = malloc(nbytes + 1);
     assert_non_null(data);
     uint64_t seed = 1;
@@ -35,38 +38,37 @@ static uint8_t *sample(size_t nbytes) {
 }
 
 /* Decompresses from a copy of exactly that size into a block of exactly that size. */
-static ladle_status decompress(const uint8_t *in, size_t in_nbytes, uint8_t *out, size_t out_nbytes,
-                               ladle_error *error) {
+static ladle_status decompress(const uint8_t *in, size_t in_nbytes, uint8_t *out, size_t out_nbytes, ladle_error *error)
+{
     uint8_t *exact = malloc(in_nbytes + (in_nbytes == 0));
     assert_non_null(exact);
     memcpy(exact, in, in_nbytes);
-    ladle_status status = ladle_blocks_decompress(decompressor, exact, (int64_t)in_nbytes, out,
-                                                  (int64_t)out_nbytes, 5000, error);
+    ladle_status status =
+        ladle_blocks_decompress(decompressor, exact, (int64_t)in_nbytes, out, (int64_t)out_nbytes, 5000, error);
     free(exact);
     return status;
 }
 
-static void assert_explains(const ladle_error *error, ladle_status status) {
+static void assert_explains(const ladle_error *error, ladle_status status)
+{
     assert_int_equal(error->status, status);
     assert_true(strlen(error->message) > 10);
     assert_true(error->offset >= 5000);
 }
 
-static void round_trips(void **state) {
+static void round_trips(void **state)
+{
     (void)state;
     static const size_t sizes[] = {1, 2, 100, 4096, 65537, 1000000};
     for (size_t c = 0; c < N_OF(every_codec); c++)
         for (size_t i = 0; i < N_OF(sizes); i++)
-            for (size_t most = sizes[i]; most > 0;
-                 most = most == sizes[i] && sizes[i] > 50 ? sizes[i] / 3 : 0) {
+            for (size_t most = sizes[i]; most > 0; most = most == sizes[i] && sizes[i] > 50 ? sizes[i] / 3 : 0) {
                 uint8_t *data = sample(sizes[i]), *out = malloc(sizes[i]);
                 assert_non_null(out);
                 bytes chain = {0};
                 put_chain(&chain, every_codec[c], data, sizes[i], most);
                 ladle_error error = blank_error();
-                assert_ok(
-                    ladle_blocks_check(chain.data, (int64_t)chain.n, (int64_t)sizes[i], 0, &error),
-                    error);
+                assert_ok(ladle_blocks_check(chain.data, (int64_t)chain.n, (int64_t)sizes[i], 0, &error), error);
                 assert_ok(decompress(chain.data, chain.n, out, sizes[i], &error), error);
                 assert_memory_equal(out, data, sizes[i]);
                 bytes_free(&chain);
@@ -76,7 +78,8 @@ static void round_trips(void **state) {
 }
 
 /* More than a block can hold: three blocks of different codecs, as no writer would do. */
-static void payloads_beyond_16_mib(void **state) {
+static void payloads_beyond_16_mib(void **state)
+{
     (void)state;
     const size_t nbytes = (size_t)BLOCK_MOST * 2 + 12345;
     uint8_t *data = sample(nbytes), *out = malloc(nbytes);
@@ -85,8 +88,7 @@ static void payloads_beyond_16_mib(void **state) {
     for (size_t m = 0; m < N_OF(mixes); m++) {
         bytes chain = {0};
         for (size_t at = 0, k = 0; at < nbytes; at += BLOCK_MOST, k++)
-            put_block(&chain, mixes[m][k], data + at,
-                      nbytes - at < BLOCK_MOST ? nbytes - at : BLOCK_MOST);
+            put_block(&chain, mixes[m][k], data + at, nbytes - at < BLOCK_MOST ? nbytes - at : BLOCK_MOST);
         ladle_error error = blank_error();
         memset(out, 0, nbytes);
         assert_ok(decompress(chain.data, chain.n, out, nbytes, &error), error);
@@ -97,7 +99,8 @@ static void payloads_beyond_16_mib(void **state) {
     free(data);
 }
 
-static void every_truncation_is_an_error(void **state) {
+static void every_truncation_is_an_error(void **state)
+{
     (void)state;
     enum { N = 1500 };
     uint8_t *data = sample(N), out[N];
@@ -107,8 +110,7 @@ static void every_truncation_is_an_error(void **state) {
         for (size_t n = 0; n < chain.n; n++) {
             ladle_error error = blank_error();
             ladle_status status = decompress(chain.data, n, out, N, &error);
-            assert_true(status == LADLE_CORRUPT || status == LADLE_TRUNCATED ||
-                        status == LADLE_CHECKSUM);
+            assert_true(status == LADLE_CORRUPT || status == LADLE_TRUNCATED || status == LADLE_CHECKSUM);
             assert_explains(&error, status);
         }
         /* And cut within the block, with a header that agrees. */
@@ -127,7 +129,8 @@ static void every_truncation_is_an_error(void **state) {
     free(data);
 }
 
-static uint32_t adler32_of(const uint8_t *data, size_t nbytes) {
+static uint32_t adler32_of(const uint8_t *data, size_t nbytes)
+{
     uint32_t a = 1, b = 0;
     for (size_t i = 0; i < nbytes; i++) {
         a = (a + data[i]) % 65521;
@@ -139,7 +142,8 @@ static uint32_t adler32_of(const uint8_t *data, size_t nbytes) {
 /* How much damage each codec can let through: nothing (L4, and zstd with a checksum, whose own
  * header aside has no spare bits); only what decodes to the same bytes (ZL, XZ); other bytes (ZS,
  * CS). */
-static void every_flipped_byte_is_judged(void **state) {
+static void every_flipped_byte_is_judged(void **state)
+{
     (void)state;
     enum { N = 900 };
     uint8_t *data = sample(N), out[N];
@@ -157,16 +161,14 @@ static void every_flipped_byte_is_judged(void **state) {
                 ladle_status status = decompress(block.data, block.n, out, N, &error);
                 block.data[at] ^= flips[k];
                 if (status != LADLE_OK) {
-                    assert_true(status == LADLE_CORRUPT || status == LADLE_CHECKSUM ||
-                                status == LADLE_LIMIT);
+                    assert_true(status == LADLE_CORRUPT || status == LADLE_CHECKSUM || status == LADLE_LIMIT);
                     assert_explains(&error, status);
                 } else if (at != 2) { /* the method byte says nothing */
                     silent++;
                     bool same = memcmp(out, data, N) == 0;
                     /* Adler-32 has few bits for short data: where two texts have one sum, nobody
                      * can tell. */
-                    bool collides =
-                        strcmp(codec, "ZL") == 0 && adler32_of(out, N) == adler32_of(data, N);
+                    bool collides = strcmp(codec, "ZL") == 0 && adler32_of(out, N) == adler32_of(data, N);
                     different += !same && !collides;
                     collisions += !same && collides;
                 }
@@ -183,7 +185,8 @@ static void every_flipped_byte_is_judged(void **state) {
     free(data);
 }
 
-static void sizes_that_lie_are_refused(void **state) {
+static void sizes_that_lie_are_refused(void **state)
+{
     (void)state;
     enum { N = 1000 };
     uint8_t *data = sample(N), out[4 * N];
@@ -195,15 +198,13 @@ static void sizes_that_lie_are_refused(void **state) {
         for (size_t i = 0; i < N_OF(deltas); i++)
             for (int side = 0; side < 3; side++) {
                 /* Of the block's output, of what the caller expects, of both. */
-                size_t says = side == 1 ? N : (size_t)(N + deltas[i]),
-                       wants = side == 0 ? N : (size_t)(N + deltas[i]);
+                size_t says = side == 1 ? N : (size_t)(N + deltas[i]), wants = side == 0 ? N : (size_t)(N + deltas[i]);
                 set_block_header(&chain, 0, every_codec[c], in, says);
                 ladle_error error = blank_error();
                 ladle_status status = decompress(chain.data, chain.n, out, wants, &error);
                 if (wants == 0) /* an empty object, and bytes behind it */
                     assert_int_equal(status, LADLE_CORRUPT);
-                assert_true(status == LADLE_CORRUPT || status == LADLE_CHECKSUM ||
-                            status == LADLE_TRUNCATED);
+                assert_true(status == LADLE_CORRUPT || status == LADLE_CHECKSUM || status == LADLE_TRUNCATED);
                 assert_explains(&error, status);
             }
         for (int delta = -3; delta <= 3; delta++) {
@@ -218,7 +219,8 @@ static void sizes_that_lie_are_refused(void **state) {
     free(data);
 }
 
-static void bombs_are_refused_before_decoding(void **state) {
+static void bombs_are_refused_before_decoding(void **state)
+{
     (void)state;
     static const struct {
         const char *codec;
@@ -237,8 +239,7 @@ static void bombs_are_refused_before_decoding(void **state) {
         set_block_header(&chain, 0, cases[i].codec, cases[i].in, cases[i].out);
         ladle_error error = blank_error();
         size_t wants = cases[i].out == 0 ? 1 : cases[i].out;
-        ladle_status status =
-            ladle_blocks_check(chain.data, (int64_t)chain.n, (int64_t)wants, 5000, &error);
+        ladle_status status = ladle_blocks_check(chain.data, (int64_t)chain.n, (int64_t)wants, 5000, &error);
         assert_int_equal(status, cases[i].refused ? LADLE_CORRUPT : LADLE_OK);
         assert_true(decompress(chain.data, chain.n, out, wants, &error) != LADLE_OK);
         bytes_free(&chain);
@@ -246,7 +247,8 @@ static void bombs_are_refused_before_decoding(void **state) {
     free(out);
 }
 
-static void trailing_bytes_are_an_error(void **state) {
+static void trailing_bytes_are_an_error(void **state)
+{
     (void)state;
     enum { N = 300 };
     uint8_t *data = sample(N), out[N];
@@ -270,7 +272,8 @@ static void trailing_bytes_are_an_error(void **state) {
     free(data);
 }
 
-static void unknown_magic_is_named(void **state) {
+static void unknown_magic_is_named(void **state)
+{
     (void)state;
     uint8_t out[8], data[20] = {'Q', 'Q', 8, 5, 0, 0, 8, 0, 0};
     ladle_error error = blank_error();
@@ -281,7 +284,8 @@ static void unknown_magic_is_named(void **state) {
 }
 
 /* Damage leaves no trace: the same state decodes what follows. */
-static void the_state_survives_damage(void **state) {
+static void the_state_survives_damage(void **state)
+{
     (void)state;
     enum { N = 5000 };
     uint8_t *data = sample(N), *out = malloc(N);
@@ -304,7 +308,8 @@ static void the_state_survives_damage(void **state) {
 
 #define WITH_STATE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         WITH_STATE(round_trips),
         WITH_STATE(payloads_beyond_16_mib),

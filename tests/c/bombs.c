@@ -17,17 +17,18 @@ typedef struct watch {
     struct timespec begin;
 } watch;
 
-static watch begin_watch(void) {
+static watch begin_watch(void)
+{
     watch w = {.context = begin_context()};
     (void)clock_gettime(CLOCK_MONOTONIC, &w.begin);
     return w;
 }
 
-static void end_watch(watch *w) {
+static void end_watch(watch *w)
+{
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    double seconds =
-        (double)(now.tv_sec - w->begin.tv_sec) + (double)(now.tv_nsec - w->begin.tv_nsec) * 1e-9;
+    double seconds = (double)(now.tv_sec - w->begin.tv_sec) + (double)(now.tv_nsec - w->begin.tv_nsec) * 1e-9;
     ladle_memory_info info = {.struct_size = sizeof info};
     ladle_context_memory(w->context, &info);
     if (info.peak > most_memory)
@@ -39,7 +40,8 @@ static void end_watch(watch *w) {
 
 /* Reads everything of a file. Returns the number of errors; each must be one of damage, and explain
  * itself. */
-static int read_all(ladle_context *context, const made_file *made, ladle_error *last) {
+static int read_all(ladle_context *context, const made_file *made, ladle_error *last)
+{
     ladle_error error = blank_error();
     int errors = 0;
     ladle_file *file = open_made(context, made, &error);
@@ -54,15 +56,14 @@ static int read_all(ladle_context *context, const made_file *made, ladle_error *
         ladle_column_info info = {.struct_size = sizeof info};
         (void)ladle_table_column(table, i, &info);
         ladle_array array;
-        if (ladle_read_column(reader, NULL, table, i, 0, info.n_entries, &array, &error) !=
-            LADLE_OK)
+        if (ladle_read_column(reader, NULL, table, i, 0, info.n_entries, &array, &error) != LADLE_OK)
             errors++;
         ladle_array_release(&array);
     }
     if (errors > 0) {
         *last = error;
-        assert_true(error.status == LADLE_CORRUPT || error.status == LADLE_LIMIT ||
-                    error.status == LADLE_TRUNCATED || error.status == LADLE_UNSUPPORTED);
+        assert_true(error.status == LADLE_CORRUPT || error.status == LADLE_LIMIT || error.status == LADLE_TRUNCATED ||
+                    error.status == LADLE_UNSUPPORTED);
         assert_true(error.where[0] != '\0' && strlen(error.message) > 10);
     }
     ladle_reader_release(reader);
@@ -71,7 +72,8 @@ static int read_all(ladle_context *context, const made_file *made, ladle_error *
     return errors;
 }
 
-static void check_tree(const made_tree *tree, bool refused) {
+static void check_tree(const made_tree *tree, bool refused)
+{
     made_file made;
     begin_file(&made);
     made.codec = "ZS";
@@ -85,10 +87,10 @@ static void check_tree(const made_tree *tree, bool refused) {
     free_file(&made);
 }
 
-static void more_entries_than_the_file_can_hold(void **state) {
+static void more_entries_than_the_file_can_hold(void **state)
+{
     (void)state;
-    static const int64_t lies[] = {1000000,       100000000,     10000000000,
-                                   1000000000000, INT64_MAX / 8, INT64_MAX};
+    static const int64_t lies[] = {1000000, 100000000, 10000000000, 1000000000000, INT64_MAX / 8, INT64_MAX};
     for (size_t i = 0; i < N_OF(lies); i++)
         for (int embedded = 0; embedded < 2; embedded++)
             for (int form = 0; form < ALL_FORMS; form++) {
@@ -106,7 +108,8 @@ static void more_entries_than_the_file_can_hold(void **state) {
             }
 }
 
-static void baskets_larger_than_the_file(void **state) {
+static void baskets_larger_than_the_file(void **state)
+{
     (void)state;
     static const int64_t lies[] = {100000, INT32_MAX, -1, INT32_MIN};
     for (size_t i = 0; i < N_OF(lies); i++) {
@@ -121,7 +124,8 @@ static void baskets_larger_than_the_file(void **state) {
     }
 }
 
-static void branches_within_branches(void **state) {
+static void branches_within_branches(void **state)
+{
     (void)state;
     made_tree tree = {.name = "t",
                       .columns = flat,
@@ -140,7 +144,8 @@ static void branches_within_branches(void **state) {
     check_tree(&tree, true);
 }
 
-static void a_counter_that_counts_itself(void **state) {
+static void a_counter_that_counts_itself(void **state)
+{
     (void)state;
     made_tree tree = {.name = "t",
                       .columns = all_forms,
@@ -152,7 +157,8 @@ static void a_counter_that_counts_itself(void **state) {
     check_tree(&tree, true);
 }
 
-static void check_keys(made_file *made, int status, int64_t n_keys) {
+static void check_keys(made_file *made, int status, int64_t n_keys)
+{
     watch w = begin_watch();
     ladle_error error = blank_error();
     ladle_file *file = open_made(w.context, made, &error);
@@ -171,7 +177,8 @@ static void check_keys(made_file *made, int status, int64_t n_keys) {
     end_watch(&w);
 }
 
-static void key_lists_with_huge_counts(void **state) {
+static void key_lists_with_huge_counts(void **state)
+{
     (void)state;
     static const int64_t lies[] = {INT32_MAX, 1000000, 3, -1, INT32_MIN};
     for (size_t i = 0; i < N_OF(lies); i++) {
@@ -187,7 +194,8 @@ static void key_lists_with_huge_counts(void **state) {
 }
 
 /* `a` holds `b` and `b` holds `a`; and one that holds itself. */
-static void directories_in_a_circle(void **state) {
+static void directories_in_a_circle(void **state)
+{
     (void)state;
     made_file made;
     begin_file(&made);
@@ -213,7 +221,8 @@ static void directories_in_a_circle(void **state) {
     free_file(&made);
 }
 
-static void directories_nested_deeply(void **state) {
+static void directories_nested_deeply(void **state)
+{
     (void)state;
     for (int depth = 60; depth <= 600; depth += 540) {
         made_file made;
@@ -232,7 +241,8 @@ static void directories_nested_deeply(void **state) {
 
 /* Many small objects that refer to a large one, or to one far back: no work or memory beyond what
  * the file's size explains. */
-static void metadata_that_multiplies(void **state) {
+static void metadata_that_multiplies(void **state)
+{
     (void)state;
     for (int kind = 0; kind < 3; kind++) {
         made_tree tree = {.name = "t",
@@ -257,7 +267,8 @@ static void metadata_that_multiplies(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(more_entries_than_the_file_can_hold),
         cmocka_unit_test(baskets_larger_than_the_file),

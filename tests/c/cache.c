@@ -14,7 +14,8 @@ typedef struct fixture {
 
 static fixture f;
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     (void)state;
     ladle_error error = blank_error();
     f.context = begin_context();
@@ -23,7 +24,8 @@ static int begin(void **state) {
     return 0;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     ladle_cache_release(f.cache);
     end_context(f.context);
@@ -31,7 +33,8 @@ static int end(void **state) {
 }
 
 /* `n` int32 of value `tag`. */
-static ladle_lease *block(int64_t n, int32_t tag) {
+static ladle_lease *block(int64_t n, int32_t tag)
+{
     ladle_error error = blank_error();
     ladle_lease *lease = ladle_lease_create(f.context, LADLE_DTYPE_I32, n, &error);
     assert_some(lease, error);
@@ -41,18 +44,21 @@ static ladle_lease *block(int64_t n, int32_t tag) {
     return lease;
 }
 
-static void put(const char *key, int64_t n, int32_t tag, int64_t cost_ns) {
+static void put(const char *key, int64_t n, int32_t tag, int64_t cost_ns)
+{
     ladle_error error = blank_error();
     ladle_lease *lease = block(n, tag);
     assert_ok(ladle_cache_put(f.cache, key, strlen(key), lease, cost_ns, &error), error);
     ladle_lease_release(lease);
 }
 
-static bool has(const char *key) {
+static bool has(const char *key)
+{
     return ladle_cache_contains(f.cache, key, strlen(key));
 }
 
-static void assert_holds(const char *key, int64_t n, int32_t tag) {
+static void assert_holds(const char *key, int64_t n, int32_t tag)
+{
     ladle_error error = blank_error();
     ladle_lease *lease;
     assert_ok(ladle_cache_get(f.cache, key, strlen(key), &lease, &error), error);
@@ -63,13 +69,15 @@ static void assert_holds(const char *key, int64_t n, int32_t tag) {
     ladle_lease_release(lease);
 }
 
-static ladle_cache_stats stats_of(void) {
+static ladle_cache_stats stats_of(void)
+{
     ladle_cache_stats stats = {.struct_size = sizeof stats};
     ladle_cache_stats_get(f.cache, &stats);
     return stats;
 }
 
-static void is_a_mapping(void **state) {
+static void is_a_mapping(void **state)
+{
     (void)state;
     ladle_lease *lease;
     ladle_error error = blank_error();
@@ -108,7 +116,8 @@ static void is_a_mapping(void **state) {
     assert_int_equal(held_of(f.context, LADLE_MEMORY_RESTING), 0);
 }
 
-static void keys_have_a_longest_length(void **state) {
+static void keys_have_a_longest_length(void **state)
+{
     (void)state;
     char *key = calloc(1, LADLE_MAX_KEY_NBYTES + 1);
     assert_non_null(key);
@@ -116,19 +125,18 @@ static void keys_have_a_longest_length(void **state) {
     ladle_lease *lease = block(1, 1), *out;
     assert_ok(ladle_cache_put(f.cache, key, LADLE_MAX_KEY_NBYTES, lease, 0, &error), error);
     assert_true(ladle_cache_contains(f.cache, key, LADLE_MAX_KEY_NBYTES));
-    assert_int_equal(ladle_cache_put(f.cache, key, LADLE_MAX_KEY_NBYTES + 1, lease, 0, &error),
-                     LADLE_INVALID);
+    assert_int_equal(ladle_cache_put(f.cache, key, LADLE_MAX_KEY_NBYTES + 1, lease, 0, &error), LADLE_INVALID);
     assert_error(error, LADLE_INVALID, "65536 bytes");
-    assert_int_equal(
-        ladle_cache_fetch(f.cache, key, LADLE_MAX_KEY_NBYTES + 1, NULL, NULL, &out, &error),
-        LADLE_INVALID);
+    assert_int_equal(ladle_cache_fetch(f.cache, key, LADLE_MAX_KEY_NBYTES + 1, NULL, NULL, &out, &error),
+                     LADLE_INVALID);
     assert_null(out);
     ladle_lease_release(lease);
     free(key);
 }
 
 /* Thousands of keys, deleted and put in random order: the index never loses one. */
-static void many_keys_are_all_found(void **state) {
+static void many_keys_are_all_found(void **state)
+{
     (void)state;
     enum { N = 3000 };
     static int32_t present[N];
@@ -141,8 +149,7 @@ static void many_keys_are_all_found(void **state) {
             present[k] = i + 1;
             put(key, 1, i + 1, 0);
         } else {
-            assert_int_equal(ladle_cache_delete(f.cache, key, strlen(key)),
-                             present[k] ? LADLE_OK : LADLE_NOT_FOUND);
+            assert_int_equal(ladle_cache_delete(f.cache, key, strlen(key)), present[k] ? LADLE_OK : LADLE_NOT_FOUND);
             present[k] = 0;
         }
     }
@@ -165,7 +172,8 @@ typedef struct seen {
     int64_t nbytes, pinned;
 } seen;
 
-static bool note(void *user, const ladle_cache_entry *entry) {
+static bool note(void *user, const ladle_cache_entry *entry)
+{
     seen *s = user;
     (void)strncat(s->order, entry->key, entry->key_nbytes);
     s->nbytes += entry->nbytes;
@@ -174,7 +182,8 @@ static bool note(void *user, const ladle_cache_entry *entry) {
     return (int)strlen(s->order) != s->stop_after;
 }
 
-static void visits_in_the_order_of_insertion(void **state) {
+static void visits_in_the_order_of_insertion(void **state)
+{
     (void)state;
     put("c", 5, 1, 100);
     put("a", 5, 1, 100);
@@ -195,14 +204,16 @@ static void visits_in_the_order_of_insertion(void **state) {
 }
 
 /* 1000 int32 take one size class each. */
-static int64_t unit(void) {
+static int64_t unit(void)
+{
     ladle_lease *lease = block(1000, 0);
     int64_t nbytes = ladle_lease_held_nbytes(lease);
     ladle_lease_release(lease);
     return nbytes;
 }
 
-static void evicts_the_cheapest_then_the_oldest(void **state) {
+static void evicts_the_cheapest_then_the_oldest(void **state)
+{
     (void)state;
     ladle_cache_set_budget(f.cache, 3 * unit());
     put("dear", 1000, 1, 1000000000);
@@ -230,7 +241,8 @@ static void evicts_the_cheapest_then_the_oldest(void **state) {
     assert_true(stats_of().nbytes <= 3 * unit());
 }
 
-static void a_used_entry_outlives_its_peers(void **state) {
+static void a_used_entry_outlives_its_peers(void **state)
+{
     (void)state;
     ladle_cache_set_budget(f.cache, 10 * unit());
     put("hot", 1000, 7, 5000);
@@ -243,7 +255,8 @@ static void a_used_entry_outlives_its_peers(void **state) {
     assert_true(stats_of().evictions >= 190);
 }
 
-static void pins_are_never_evicted(void **state) {
+static void pins_are_never_evicted(void **state)
+{
     (void)state;
     const int64_t budget = 4 * unit();
     ladle_cache_set_budget(f.cache, budget);
@@ -276,7 +289,8 @@ static void pins_are_never_evicted(void **state) {
     assert_true(stats_of().nbytes <= unit());
 }
 
-static void closing_keeps_leases_and_refuses_use(void **state) {
+static void closing_keeps_leases_and_refuses_use(void **state)
+{
     (void)state;
     put("a", 100, 5, 0);
     ladle_lease *lease, *none;
@@ -310,7 +324,8 @@ typedef struct maker {
     void (*meanwhile)(void);
 } maker;
 
-static ladle_status make(void *user, ladle_lease **lease, ladle_error *error) {
+static ladle_status make(void *user, ladle_lease **lease, ladle_error *error)
+{
     maker *m = user;
     int call = atomic_fetch_add(&m->calls, 1);
     while (call == 0 && atomic_load(&m->entered) < m->wait_for)
@@ -338,18 +353,19 @@ typedef struct fetcher {
     ladle_lease *lease;
 } fetcher;
 
-static void *fetch(void *argument) {
+static void *fetch(void *argument)
+{
     fetcher *t = argument;
     t->error = blank_error();
     atomic_fetch_add(&t->m->entered, 1);
-    t->status =
-        ladle_cache_fetch(f.cache, t->m->key, strlen(t->m->key), make, t->m, &t->lease, &t->error);
+    t->status = ladle_cache_fetch(f.cache, t->m->key, strlen(t->m->key), make, t->m, &t->lease, &t->error);
     return NULL;
 }
 
 enum { FETCHERS = 8 };
 
-static void fetch_together(maker *m, fetcher *fetchers) {
+static void fetch_together(maker *m, fetcher *fetchers)
+{
     pthread_t threads[FETCHERS];
     m->wait_for = FETCHERS;
     for (int i = 0; i < FETCHERS; i++) {
@@ -360,7 +376,8 @@ static void fetch_together(maker *m, fetcher *fetchers) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
-static void eight_threads_make_it_once(void **state) {
+static void eight_threads_make_it_once(void **state)
+{
     (void)state;
     maker m = {.key = "k", .n = 100, .tag = 3};
     fetcher fetchers[FETCHERS];
@@ -382,7 +399,8 @@ static void eight_threads_make_it_once(void **state) {
     assert_holds("k", 100, 3);
 }
 
-static void the_makers_error_is_everyones(void **state) {
+static void the_makers_error_is_everyones(void **state)
+{
     (void)state;
     maker m = {.key = "k", .fails = LADLE_CHECKSUM};
     fetcher fetchers[FETCHERS];
@@ -404,7 +422,8 @@ static void the_makers_error_is_everyones(void **state) {
     assert_int_equal(atomic_load(&m.calls), 2);
 }
 
-static void what_does_not_fit_is_lent_all_the_same(void **state) {
+static void what_does_not_fit_is_lent_all_the_same(void **state)
+{
     (void)state;
     ladle_cache_set_budget(f.cache, 10);
     maker m = {.key = "k", .n = 5000, .tag = 8};
@@ -419,23 +438,28 @@ static void what_does_not_fit_is_lent_all_the_same(void **state) {
     assert_int_equal(stats_of().nbytes, 0);
 }
 
-static void put_meanwhile(void) {
+static void put_meanwhile(void)
+{
     put("k", 7, 77, 0);
 }
 
-static void delete_meanwhile(void) {
+static void delete_meanwhile(void)
+{
     assert_int_equal(ladle_cache_delete(f.cache, "k", 1), LADLE_NOT_FOUND);
 }
 
-static void close_meanwhile(void) {
+static void close_meanwhile(void)
+{
     ladle_cache_close(f.cache);
 }
 
-static void clear_meanwhile(void) {
+static void clear_meanwhile(void)
+{
     ladle_cache_clear(f.cache);
 }
 
-static void put_during_the_making_is_newer(void **state) {
+static void put_during_the_making_is_newer(void **state)
+{
     (void)state;
     maker m = {.key = "k", .n = 100, .tag = 3, .meanwhile = put_meanwhile};
     fetcher fetchers[FETCHERS];
@@ -452,7 +476,8 @@ static void put_during_the_making_is_newer(void **state) {
     assert_holds("k", 7, 77);
 }
 
-static void clear_and_delete_leave_a_making_alone(void **state) {
+static void clear_and_delete_leave_a_making_alone(void **state)
+{
     (void)state;
     void (*const actions[])(void) = {clear_meanwhile, delete_meanwhile};
     for (size_t i = 0; i < N_OF(actions); i++) {
@@ -468,7 +493,8 @@ static void clear_and_delete_leave_a_making_alone(void **state) {
     }
 }
 
-static void close_during_the_making(void **state) {
+static void close_during_the_making(void **state)
+{
     (void)state;
     maker m = {.key = "k", .n = 100, .tag = 3, .meanwhile = close_meanwhile};
     fetcher fetchers[FETCHERS];
@@ -492,14 +518,16 @@ typedef struct racer {
     int failed;
 } racer;
 
-static ladle_status make_tagged(void *user, ladle_lease **lease, ladle_error *error) {
+static ladle_status make_tagged(void *user, ladle_lease **lease, ladle_error *error)
+{
     (void)error;
     *lease = block(1 + *(int *)user * 50, *(int *)user);
     return LADLE_OK;
 }
 
 /* Few keys, all operations: whatever comes back is what belongs to the key. */
-static void *race(void *argument) {
+static void *race(void *argument)
+{
     racer *r = argument;
     for (int i = 0; i < 3000; i++) {
         int k = (int)random_below(&r->seed, 4);
@@ -508,36 +536,26 @@ static void *race(void *argument) {
         ladle_lease *lease = NULL;
         ladle_status status = LADLE_OK;
         switch (random_below(&r->seed, 8)) {
-        case 0:
-            (void)ladle_cache_delete(f.cache, key, 1);
-            break;
-        case 1:
-            ladle_cache_clear(f.cache);
-            break;
-        case 2:
-            status = ladle_cache_get(f.cache, key, 1, &lease, &error);
-            break;
+        case 0: (void)ladle_cache_delete(f.cache, key, 1); break;
+        case 1: ladle_cache_clear(f.cache); break;
+        case 2: status = ladle_cache_get(f.cache, key, 1, &lease, &error); break;
         case 3:
             lease = block(1 + k * 50, k);
             status = ladle_cache_put(f.cache, key, 1, lease, 100, &error);
             break;
-        case 4:
-            ladle_cache_set_budget(f.cache, random_below(&r->seed, 2000));
-            break;
-        default:
-            status = ladle_cache_fetch(f.cache, key, 1, make_tagged, &k, &lease, &error);
-            break;
+        case 4: ladle_cache_set_budget(f.cache, random_below(&r->seed, 2000)); break;
+        default: status = ladle_cache_fetch(f.cache, key, 1, make_tagged, &k, &lease, &error); break;
         }
         r->failed += status != LADLE_OK && status != LADLE_NOT_FOUND;
         if (lease != NULL)
-            r->failed += ladle_lease_count(lease) != 1 + k * 50 ||
-                         *(const int32_t *)ladle_lease_data(lease) != k;
+            r->failed += ladle_lease_count(lease) != 1 + k * 50 || *(const int32_t *)ladle_lease_data(lease) != k;
         ladle_lease_release(lease);
     }
     return NULL;
 }
 
-static void any_mixture_of_threads_is_safe(void **state) {
+static void any_mixture_of_threads_is_safe(void **state)
+{
     (void)state;
     racer racers[FETCHERS];
     pthread_t threads[FETCHERS];
@@ -553,7 +571,8 @@ static void any_mixture_of_threads_is_safe(void **state) {
 
 static atomic_bool over;
 
-static void *press(void *argument) {
+static void *press(void *argument)
+{
     uint64_t seed = (uint64_t)(uintptr_t)argument;
     while (!atomic_load(&over)) {
         size_t capacity;
@@ -566,7 +585,8 @@ static void *press(void *argument) {
 
 /* One thread waits for the cache to give room, one holds the cache and needs room: neither for
  * ever. */
-static void pressure_does_not_deadlock(void **state) {
+static void pressure_does_not_deadlock(void **state)
+{
     (void)state;
     ladle_context_set_budget(f.context, 512 << 10);
     atomic_store(&over, false);
@@ -601,7 +621,8 @@ static void pressure_does_not_deadlock(void **state) {
 }
 
 /* One thread alone, the cache full: every fetch finds room, for all of it can leave. */
-static void a_full_budget_never_refuses_what_can_leave(void **state) {
+static void a_full_budget_never_refuses_what_can_leave(void **state)
+{
     (void)state;
     ladle_context_set_budget(f.context, 256 << 10);
     for (int i = 0; i < 20000; i++) {
@@ -610,8 +631,7 @@ static void a_full_budget_never_refuses_what_can_leave(void **state) {
         int k = 0;
         ladle_lease *lease;
         ladle_error error = blank_error();
-        assert_ok(ladle_cache_fetch(f.cache, key, strlen(key), make_tagged, &k, &lease, &error),
-                  error);
+        assert_ok(ladle_cache_fetch(f.cache, key, strlen(key), make_tagged, &k, &lease, &error), error);
         ladle_lease_release(lease);
         assert_true(held_total(f.context) <= 256 << 10);
     }
@@ -620,7 +640,8 @@ static void a_full_budget_never_refuses_what_can_leave(void **state) {
 
 #define WITH_CACHE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         WITH_CACHE(is_a_mapping),
         WITH_CACHE(keys_have_a_longest_length),

@@ -5,13 +5,15 @@
 static const uint8_t plain[] = {0x01, 0x82, 0x03, 0x04, 0xff, 0xfe, 0xfd, 0xfc,
                                 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18};
 
-static ladle_cursor cursor_over(const void *data, size_t nbytes, ladle_error *error) {
+static ladle_cursor cursor_over(const void *data, size_t nbytes, ladle_error *error)
+{
     ladle_cursor c;
     ladle_cursor_init(&c, data, nbytes, 1000, false, error);
     return c;
 }
 
-static void reads_big_endian_values(void **state) {
+static void reads_big_endian_values(void **state)
+{
     (void)state;
     ladle_error error = blank_error();
     ladle_cursor c = cursor_over(plain, sizeof plain, &error);
@@ -30,7 +32,8 @@ static void reads_big_endian_values(void **state) {
 }
 
 /* Each read of `size` bytes succeeds with that many left and fails with one less. */
-static void each_read_needs_all_its_bytes(void **state) {
+static void each_read_needs_all_its_bytes(void **state)
+{
     (void)state;
     static const size_t sizes[] = {1, 2, 4, 8};
     for (size_t i = 0; i < N_OF(sizes); i++)
@@ -53,7 +56,8 @@ static void each_read_needs_all_its_bytes(void **state) {
         }
 }
 
-static void the_first_failure_sticks(void **state) {
+static void the_first_failure_sticks(void **state)
+{
     (void)state;
     ladle_error error = blank_error();
     ladle_cursor c = cursor_over(plain, 6, &error);
@@ -74,7 +78,8 @@ static void the_first_failure_sticks(void **state) {
     assert_memory_equal(&kept, &error, sizeof error);
 }
 
-static void negative_and_huge_lengths_are_refused(void **state) {
+static void negative_and_huge_lengths_are_refused(void **state)
+{
     (void)state;
     static const int64_t lengths[] = {-1, INT64_MIN, INT64_MAX, (int64_t)1 << 40, 17};
     for (size_t i = 0; i < N_OF(lengths); i++) {
@@ -91,7 +96,8 @@ static void negative_and_huge_lengths_are_refused(void **state) {
     assert_ptr_equal(ladle_cursor_take(&c, 0, "nothing"), plain + 16);
 }
 
-static void seeks_forwards_only(void **state) {
+static void seeks_forwards_only(void **state)
+{
     (void)state;
     ladle_error error = blank_error();
     ladle_cursor c = cursor_over(plain, sizeof plain, &error);
@@ -109,7 +115,8 @@ static void seeks_forwards_only(void **state) {
     assert_error(error, LADLE_CORRUPT, "frame");
 }
 
-static void strings_have_two_lengths(void **state) {
+static void strings_have_two_lengths(void **state)
+{
     (void)state;
     static const uint8_t shorts[] = {3, 'a', 'b', 'c', 0, 255, 0, 0, 0, 2, 'd', 'e'};
     ladle_error error = blank_error();
@@ -135,7 +142,8 @@ static void strings_have_two_lengths(void **state) {
     }
 }
 
-static void c_strings_end_in_time(void **state) {
+static void c_strings_end_in_time(void **state)
+{
     (void)state;
     static const char text[] = "TBranch";
     ladle_error error = blank_error();
@@ -152,19 +160,20 @@ static void c_strings_end_in_time(void **state) {
         }
 }
 
-static void says_where_in_an_inflated_object(void **state) {
+static void says_where_in_an_inflated_object(void **state)
+{
     (void)state;
     ladle_error error = blank_error();
     ladle_cursor c;
     ladle_cursor_init(&c, plain, sizeof plain, 4711, true, &error);
     ladle_cursor_skip(&c, 12, "x");
     (void)ladle_cursor_i64(&c, "fEntries");
-    assert_error(error, LADLE_TRUNCATED,
-                 "fEntries needs 8 bytes, 4 are left (byte 12 of the object)");
+    assert_error(error, LADLE_TRUNCATED, "fEntries needs 8 bytes, 4 are left (byte 12 of the object)");
     assert_int_equal(error.offset, 4711);
 }
 
-static void long_messages_are_cut_not_spilled(void **state) {
+static void long_messages_are_cut_not_spilled(void **state)
+{
     (void)state;
     char name[1000];
     memset(name, 'n', sizeof name - 1);
@@ -182,7 +191,8 @@ static void long_messages_are_cut_not_spilled(void **state) {
         assert_int_equal(both.guard[i], 0x2a);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_big_endian_values),
         cmocka_unit_test(each_read_needs_all_its_bytes),

@@ -13,7 +13,8 @@ typedef struct opened {
     ladle_table *table;
 } opened;
 
-static void begin_opened(opened *o, const char *codec, bool embedded, bool flag80) {
+static void begin_opened(opened *o, const char *codec, bool embedded, bool flag80)
+{
     made_tree tree = {.name = "t",
                       .columns = all_forms,
                       .n_columns = ALL_FORMS,
@@ -34,14 +35,16 @@ static void begin_opened(opened *o, const char *codec, bool embedded, bool flag8
     assert_some(o->table, error);
 }
 
-static void end_opened(opened *o) {
+static void end_opened(opened *o)
+{
     ladle_table_release(o->table);
     ladle_file_release(o->file);
     end_context(o->context);
     free_file(&o->made);
 }
 
-static ladle_reader *begin_reader(ladle_context *context, int threads) {
+static ladle_reader *begin_reader(ladle_context *context, int threads)
+{
     ladle_error error = blank_error();
     ladle_reader *reader = ladle_reader_create(context, threads, &error);
     assert_some(reader, error);
@@ -49,7 +52,8 @@ static ladle_reader *begin_reader(ladle_context *context, int threads) {
     return reader;
 }
 
-static void ranges_are_slices_of_the_whole(void **state) {
+static void ranges_are_slices_of_the_whole(void **state)
+{
     (void)state;
     static const char *const codecs[] = {"ZL", "CS", "XZ", "L4", "ZS", NULL};
     uint64_t seed = 11;
@@ -77,7 +81,8 @@ static void ranges_are_slices_of_the_whole(void **state) {
         }
 }
 
-static void a_cache_of_any_budget_changes_nothing(void **state) {
+static void a_cache_of_any_budget_changes_nothing(void **state)
+{
     (void)state;
     static const int64_t budgets[] = {0, 1, 3000, 20000, 1 << 20};
     uint64_t seed = 5;
@@ -90,10 +95,8 @@ static void a_cache_of_any_budget_changes_nothing(void **state) {
         assert_some(cache, error);
         for (int i = 0; i < 300; i++) {
             /* Few different ranges, so that some are there already. */
-            int64_t start = random_below(&seed, 5) * PAGE,
-                    stop = start + random_below(&seed, 3) * 50;
-            assert_column(reader, cache, o.table, &all_forms[random_below(&seed, ALL_FORMS)], start,
-                          stop);
+            int64_t start = random_below(&seed, 5) * PAGE, stop = start + random_below(&seed, 3) * 50;
+            assert_column(reader, cache, o.table, &all_forms[random_below(&seed, ALL_FORMS)], start, stop);
             ladle_cache_stats stats = {.struct_size = sizeof stats};
             ladle_cache_stats_get(cache, &stats);
             assert_int_equal(stats.pinned_nbytes, 0);
@@ -110,7 +113,8 @@ static void a_cache_of_any_budget_changes_nothing(void **state) {
 }
 
 /* The context's budget: what a cache keeps must leave for what is asked. */
-static void resting_buffers_leave_for_the_budget(void **state) {
+static void resting_buffers_leave_for_the_budget(void **state)
+{
     (void)state;
     opened o;
     begin_opened(&o, "ZL", false, false);
@@ -126,8 +130,7 @@ static void resting_buffers_leave_for_the_budget(void **state) {
     for (int i = 0; i < 5000; i++) {
         int64_t start = random_below(&seed, ENTRIES + 1);
         int64_t stop = start + random_below(&seed, ENTRIES + 1 - start);
-        assert_column(reader, cache, o.table, &all_forms[random_below(&seed, ALL_FORMS)], start,
-                      stop);
+        assert_column(reader, cache, o.table, &all_forms[random_below(&seed, ALL_FORMS)], start, stop);
         assert_true(held_total(o.context) <= budget);
     }
     ladle_cache_stats stats = {.struct_size = sizeof stats};
@@ -140,7 +143,8 @@ static void resting_buffers_leave_for_the_budget(void **state) {
 
 enum { MOST_REQUESTS = 64 };
 
-static void batches_equal_single_requests(void **state) {
+static void batches_equal_single_requests(void **state)
+{
     (void)state;
     uint64_t seed = 77;
     for (int flag80 = 0; flag80 < 2; flag80++) {
@@ -158,15 +162,13 @@ static void batches_equal_single_requests(void **state) {
                     int32_t column = (int32_t)random_below(&seed, ladle_table_n_columns(o.table));
                     assert_int_equal(ladle_table_column(o.table, column, &info), LADLE_OK);
                     int64_t start = random_below(&seed, ENTRIES + 1);
-                    requests[i] = (ladle_request){
-                        o.table, column, (int32_t)random_below(&seed, info.n_buffers), start,
-                        start + random_below(&seed, ENTRIES + 1 - start)};
+                    requests[i] = (ladle_request){o.table, column, (int32_t)random_below(&seed, info.n_buffers), start,
+                                                  start + random_below(&seed, ENTRIES + 1 - start)};
                 }
                 assert_ok(ladle_read_buffers(reader, requests, n, leases, errors), error);
                 for (int64_t i = 0; i < n; i++) {
                     ladle_lease *single;
-                    assert_ok(ladle_read_buffer(reader, NULL, &requests[i], &single, &error),
-                              error);
+                    assert_ok(ladle_read_buffer(reader, NULL, &requests[i], &single, &error), error);
                     assert_int_equal(errors[i].status, LADLE_OK);
                     assert_int_equal(ladle_lease_count(single), ladle_lease_count(leases[i]));
                     assert_int_equal(ladle_lease_dtype(single), ladle_lease_dtype(leases[i]));
@@ -182,27 +184,21 @@ static void batches_equal_single_requests(void **state) {
     }
 }
 
-static void wrong_requests_are_refused_one_by_one(void **state) {
+static void wrong_requests_are_refused_one_by_one(void **state)
+{
     (void)state;
     opened o;
     begin_opened(&o, "ZS", false, false);
     ladle_reader *reader = begin_reader(o.context, 1);
     ladle_request requests[] = {
-        {o.table, 0, 0, 0, 10},
-        {o.table, -1, 0, 0, 10},
-        {o.table, 1000, 0, 0, 10},
-        {o.table, 0, 1, 0, 10},
-        {o.table, 0, -1, 0, 10},
-        {o.table, 0, 0, -1, 10},
-        {o.table, 0, 0, 10, 9},
-        {o.table, 0, 0, 0, ENTRIES + 1},
-        {o.table, 0, 0, INT64_MIN, INT64_MAX},
+        {o.table, 0, 0, 0, 10}, {o.table, -1, 0, 0, 10},         {o.table, 1000, 0, 0, 10},
+        {o.table, 0, 1, 0, 10}, {o.table, 0, -1, 0, 10},         {o.table, 0, 0, -1, 10},
+        {o.table, 0, 0, 10, 9}, {o.table, 0, 0, 0, ENTRIES + 1}, {o.table, 0, 0, INT64_MIN, INT64_MAX},
         {o.table, 4, 1, 5, 15},
     };
     ladle_lease *leases[N_OF(requests)];
     ladle_error errors[N_OF(requests)];
-    assert_int_equal(ladle_read_buffers(reader, requests, N_OF(requests), leases, errors),
-                     LADLE_INVALID);
+    assert_int_equal(ladle_read_buffers(reader, requests, N_OF(requests), leases, errors), LADLE_INVALID);
     for (size_t i = 0; i < N_OF(requests); i++) {
         bool fine = i == 0 || i == N_OF(requests) - 1;
         assert_int_equal(leases[i] != NULL, fine);
@@ -218,8 +214,7 @@ static void wrong_requests_are_refused_one_by_one(void **state) {
         ladle_lease_release(lease);
     }
     assert_int_equal(ladle_read_buffers(reader, requests, 0, NULL, NULL), LADLE_OK);
-    assert_int_equal(ladle_read_buffers(reader, requests, N_OF(requests), leases, NULL),
-                     LADLE_INVALID);
+    assert_int_equal(ladle_read_buffers(reader, requests, N_OF(requests), leases, NULL), LADLE_INVALID);
     for (size_t i = 0; i < N_OF(requests); i++)
         ladle_lease_release(leases[i]);
     ladle_reader_release(reader);
@@ -228,7 +223,8 @@ static void wrong_requests_are_refused_one_by_one(void **state) {
 
 /* Every byte of the payload of one basket in turn: its column answers with an error that says which
  * page, the others with their values. */
-static void a_bad_page_costs_only_its_column(void **state) {
+static void a_bad_page_costs_only_its_column(void **state)
+{
     (void)state;
     static const char *const codecs[] = {"ZL", "XZ", "L4"};
     for (size_t c = 0; c < N_OF(codecs); c++) {
@@ -248,8 +244,7 @@ static void a_bad_page_costs_only_its_column(void **state) {
             *middle ^= 0x10;
             ladle_array array;
             ladle_error error = blank_error();
-            ladle_status status =
-                ladle_read_column(reader, NULL, o.table, index, 0, ENTRIES, &array, &error);
+            ladle_status status = ladle_read_column(reader, NULL, o.table, index, 0, ENTRIES, &array, &error);
             assert_true(status == LADLE_CHECKSUM || status == LADLE_CORRUPT);
             assert_non_null(strstr(error.where, "made.root: t/"));
             assert_non_null(strstr(error.where, name));
@@ -273,7 +268,8 @@ static void a_bad_page_costs_only_its_column(void **state) {
     }
 }
 
-static void keys_of_requests_are_whole_and_shared(void **state) {
+static void keys_of_requests_are_whole_and_shared(void **state)
+{
     (void)state;
     opened o;
     begin_opened(&o, NULL, false, false);
@@ -299,7 +295,8 @@ static void keys_of_requests_are_whole_and_shared(void **state) {
     end_opened(&o);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_are_slices_of_the_whole),
         cmocka_unit_test(a_cache_of_any_budget_changes_nothing),

@@ -28,8 +28,8 @@ typedef struct worker {
 } worker;
 
 /* As assert_column, but tells instead of failing: cmocka's assertions are for the main thread. */
-static bool is_right(const ladle_array *array, const made_column *column, int64_t start,
-                     int64_t stop) {
+static bool is_right(const ladle_array *array, const made_column *column, int64_t start, int64_t stop)
+{
     bytes data = {0};
     expected_data(column, 0, start, stop, &data);
     const ladle_lease *values = array->buffers[array->n_buffers - 1];
@@ -45,7 +45,8 @@ static bool is_right(const ladle_array *array, const made_column *column, int64_
     return right;
 }
 
-static void note(worker *w, bool fine, const ladle_error *error, const char *what) {
+static void note(worker *w, bool fine, const ladle_error *error, const char *what)
+{
     w->answers += fine;
     if (fine)
         return;
@@ -53,21 +54,22 @@ static void note(worker *w, bool fine, const ladle_error *error, const char *wha
     (void)snprintf(w->why, sizeof w->why, "%s: %.180s", what, error->message);
 }
 
-static void read_some(worker *w, ladle_table *table, ladle_cache *cache) {
+static void read_some(worker *w, ladle_table *table, ladle_cache *cache)
+{
     /* Few ranges, so that threads meet; a record is asked for by its first leaf. */
     const made_column *column = &all_forms[random_below(&w->seed, ALL_FORMS)];
     int64_t start = random_below(&w->seed, 8) * 150, stop = start + random_below(&w->seed, 3) * 150;
     int32_t index = ladle_table_find(table, column->form == MADE_RECORD ? "rec.d" : column->name);
     ladle_array array;
     ladle_error error = blank_error();
-    bool fine = ladle_read_column(w->s->reader, cache, table, index, start, stop, &array, &error) ==
-                    LADLE_OK &&
+    bool fine = ladle_read_column(w->s->reader, cache, table, index, start, stop, &array, &error) == LADLE_OK &&
                 is_right(&array, column, start, stop);
     ladle_array_release(&array);
     note(w, fine, &error, column->name);
 }
 
-static void open_again(worker *w) {
+static void open_again(worker *w)
+{
     ladle_error error = blank_error();
     ladle_table *table = ladle_file_table(w->s->file, "t", &error);
     note(w, table != NULL, &error, "table");
@@ -78,35 +80,26 @@ static void open_again(worker *w) {
     ladle_table_release(table);
 }
 
-static void *hammer(void *argument) {
+static void *hammer(void *argument)
+{
     worker *w = argument;
     shared *s = w->s;
     (void)pthread_barrier_wait(&s->begin);
     for (int i = 0; i < s->rounds; i++)
         switch (random_below(&w->seed, 12)) {
-        case 0:
-            open_again(w);
-            break;
-        case 1:
-            (void)ladle_context_trim(s->context);
-            break;
-        case 2:
-            ladle_cache_set_budget(s->cache, random_below(&w->seed, 60000));
-            break;
-        case 3:
-            ladle_cache_clear(s->cache);
-            break;
+        case 0: open_again(w); break;
+        case 1: (void)ladle_context_trim(s->context); break;
+        case 2: ladle_cache_set_budget(s->cache, random_below(&w->seed, 60000)); break;
+        case 3: ladle_cache_clear(s->cache); break;
         case 4:
-        case 5:
-            read_some(w, s->table, NULL);
-            break;
-        default:
-            read_some(w, s->table, s->cache);
+        case 5: read_some(w, s->table, NULL); break;
+        default: read_some(w, s->table, s->cache);
         }
     return NULL;
 }
 
-static void begin_shared(shared *s, const char *codec, const char *path, made_file *made) {
+static void begin_shared(shared *s, const char *codec, const char *path, made_file *made)
+{
     made_tree tree = {.name = "t",
                       .columns = all_forms,
                       .n_columns = ALL_FORMS,
@@ -138,7 +131,8 @@ static void begin_shared(shared *s, const char *codec, const char *path, made_fi
     assert_int_equal(pthread_barrier_init(&s->begin, NULL, THREADS), 0);
 }
 
-static void threads_share_everything(void **state) {
+static void threads_share_everything(void **state)
+{
     (void)state;
     static const char *const codecs[] = {"ZL", "ZS", "L4", "XZ"};
     for (size_t c = 0; c < N_OF(codecs); c++) {
@@ -158,8 +152,7 @@ static void threads_share_everything(void **state) {
         for (int i = 0; i < THREADS; i++) {
             assert_int_equal(pthread_join(threads[i], NULL), 0);
             if (workers[i].wrong > 0)
-                fail_msg("%s: thread %d: %d wrong answers: %s", codecs[c], i, workers[i].wrong,
-                         workers[i].why);
+                fail_msg("%s: thread %d: %d wrong answers: %s", codecs[c], i, workers[i].wrong, workers[i].why);
             assert_true(workers[i].answers > 0);
         }
         (void)pthread_barrier_destroy(&s.begin);
@@ -173,7 +166,8 @@ static void threads_share_everything(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {cmocka_unit_test(threads_share_everything)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,13 +29,13 @@ static const answer xxh3[] = {
 };
 
 static const answer xxh64[] = {
-    {0, UINT64_C(0xef46db3751d8e999)},    {1, UINT64_C(0x2078e1ad38ad738b)},
-    {8, UINT64_C(0x76f916c7bb523126)},    {31, UINT64_C(0x65c5feb01da7464d)},
-    {32, UINT64_C(0x7665c921c9bf2ec7)},   {33, UINT64_C(0xb5a9d9ef259ae821)},
+    {0, UINT64_C(0xef46db3751d8e999)},    {1, UINT64_C(0x2078e1ad38ad738b)},  {8, UINT64_C(0x76f916c7bb523126)},
+    {31, UINT64_C(0x65c5feb01da7464d)},   {32, UINT64_C(0x7665c921c9bf2ec7)}, {33, UINT64_C(0xb5a9d9ef259ae821)},
     {1000, UINT64_C(0x626443c8029d0542)},
 };
 
-static void check_all(const answer *answers, size_t n, uint64_t (*hash)(const void *, size_t)) {
+static void check_all(const answer *answers, size_t n, uint64_t (*hash)(const void *, size_t))
+{
     for (size_t i = 0; i < n; i++)
         for (size_t shift = 0; shift < 9; shift += 4) {
             /* A block of exactly that size, so that one byte too many is an overrun. */
@@ -45,23 +45,26 @@ static void check_all(const answer *answers, size_t n, uint64_t (*hash)(const vo
                 data[shift + k] = (uint8_t)(k * 167 + 13);
             uint64_t found = hash(data + shift, answers[i].nbytes);
             if (found != answers[i].hash)
-                fail_msg("%zu bytes: %016llx, expected %016llx", answers[i].nbytes,
-                         (unsigned long long)found, (unsigned long long)answers[i].hash);
+                fail_msg("%zu bytes: %016llx, expected %016llx", answers[i].nbytes, (unsigned long long)found,
+                         (unsigned long long)answers[i].hash);
             free(data);
         }
 }
 
-static void xxh3_known_answers(void **state) {
+static void xxh3_known_answers(void **state)
+{
     (void)state;
     check_all(xxh3, N_OF(xxh3), ladle_xxh3_64);
 }
 
-static void xxh64_known_answers(void **state) {
+static void xxh64_known_answers(void **state)
+{
     (void)state;
     check_all(xxh64, N_OF(xxh64), ladle_xxh64);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(xxh3_known_answers),
         cmocka_unit_test(xxh64_known_answers),

@@ -7,23 +7,27 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-static bool is_malloc(void) {
+static bool is_malloc(void)
+{
     return ladle_heap_capacity(65) == 65;
 }
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     ladle_heap *heap = calloc(1, sizeof *heap);
     *state = heap;
     return heap == NULL ? 1 : ladle_heap_init(heap, 1 << 20);
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     ladle_heap_destroy(*state);
     free(*state);
     return 0;
 }
 
-static void *get(ladle_heap *heap, size_t size, size_t *capacity) {
+static void *get(ladle_heap *heap, size_t size, size_t *capacity)
+{
     ladle_heap_request request = {.size = size};
     void *memory = ladle_heap_get(heap, &request);
     *capacity = request.capacity;
@@ -36,7 +40,8 @@ static void *get(ladle_heap *heap, size_t size, size_t *capacity) {
     return memory;
 }
 
-static void classes_waste_little(void **state) {
+static void classes_waste_little(void **state)
+{
     (void)state;
     if (is_malloc())
         skip();
@@ -54,7 +59,8 @@ static void classes_waste_little(void **state) {
 }
 
 /* No size makes the rounding wrap or run for ever. */
-static void absurd_sizes_are_refused(void **state) {
+static void absurd_sizes_are_refused(void **state)
+{
     for (int bit = 45; bit < 64; bit++)
         for (int less = 0; less < 2; less++) {
             size_t size = (SIZE_MAX >> (63 - bit)) - (size_t)less * 4096;
@@ -66,7 +72,8 @@ static void absurd_sizes_are_refused(void **state) {
         }
 }
 
-static void small_objects_are_apart_and_recycled(void **state) {
+static void small_objects_are_apart_and_recycled(void **state)
+{
     enum { N = 3000 };
     ladle_heap *heap = *state;
     uint64_t seed = 3;
@@ -93,7 +100,8 @@ static void small_objects_are_apart_and_recycled(void **state) {
     assert_int_equal(ladle_heap_free_nbytes(heap), 0);
 }
 
-static void large_blocks_go_through_the_pool(void **state) {
+static void large_blocks_go_through_the_pool(void **state)
+{
     if (is_malloc())
         skip();
     ladle_heap *heap = *state;
@@ -128,7 +136,8 @@ static void large_blocks_go_through_the_pool(void **state) {
     ladle_heap_put(heap, fresh, far);
 }
 
-static void the_pool_is_bounded(void **state) {
+static void the_pool_is_bounded(void **state)
+{
     if (is_malloc())
         skip();
     ladle_heap *heap = *state; /* of 1 MiB */
@@ -156,7 +165,8 @@ static void the_pool_is_bounded(void **state) {
     assert_int_equal(ladle_heap_free_nbytes(heap), 0);
 }
 
-static void the_pool_has_few_slots(void **state) {
+static void the_pool_has_few_slots(void **state)
+{
     if (is_malloc())
         skip();
     ladle_heap *heap = *state;
@@ -172,7 +182,8 @@ static void the_pool_has_few_slots(void **state) {
     assert_int_equal(ladle_heap_trim(heap), (int64_t)capacity * LADLE_POOL_SLOTS);
 }
 
-static void trim_gives_pages_back_to_the_system(void **state) {
+static void trim_gives_pages_back_to_the_system(void **state)
+{
     if (is_malloc())
         skip();
     ladle_heap *heap = *state;
@@ -188,7 +199,8 @@ static void trim_gives_pages_back_to_the_system(void **state) {
 
 /* Nothing goes beyond the ceiling, the refusal says by how much, and what is free already needs
  * none. */
-static void the_ceiling_holds(void **state) {
+static void the_ceiling_holds(void **state)
+{
     ladle_heap *heap = *state;
     const int64_t ceiling = 1 << 20;
     uint64_t seed = 8;
@@ -200,9 +212,8 @@ static void the_ceiling_holds(void **state) {
         int64_t k = random_below(&seed, N);
         if (held[k] != NULL)
             ladle_heap_put(heap, held[k], capacities[k]);
-        ladle_heap_request request = {
-            .size = (size_t)random_below(&seed, i % 8 == 0 ? 100000 : 9000) + 1,
-            .ceiling = ceiling};
+        ladle_heap_request request = {.size = (size_t)random_below(&seed, i % 8 == 0 ? 100000 : 9000) + 1,
+                                      .ceiling = ceiling};
         held[k] = ladle_heap_get(heap, &request);
         capacities[k] = request.capacity;
         refused += held[k] == NULL;
@@ -223,7 +234,8 @@ static void the_ceiling_holds(void **state) {
     ladle_heap_charge(heap, -5);
 }
 
-static void *churn(void *argument) {
+static void *churn(void *argument)
+{
     ladle_heap *heap = argument;
     uint64_t seed = (uint64_t)(uintptr_t)&seed | 1;
     void *held[32] = {0};
@@ -235,8 +247,7 @@ static void *churn(void *argument) {
                 return heap;
             ladle_heap_put(heap, held[k], capacities[k]);
         }
-        held[k] =
-            get(heap, (size_t)random_below(&seed, i % 16 == 0 ? 100000 : 900) + 1, &capacities[k]);
+        held[k] = get(heap, (size_t)random_below(&seed, i % 16 == 0 ? 100000 : 900) + 1, &capacities[k]);
         *(uint8_t *)held[k] = (uint8_t)k;
         if (i % 500 == 0)
             (void)ladle_heap_trim(heap);
@@ -247,7 +258,8 @@ static void *churn(void *argument) {
     return NULL;
 }
 
-static void threads_share_it(void **state) {
+static void threads_share_it(void **state)
+{
     pthread_t threads[4];
     for (size_t i = 0; i < N_OF(threads); i++)
         assert_int_equal(pthread_create(&threads[i], NULL, churn, *state), 0);
@@ -260,7 +272,8 @@ static void threads_share_it(void **state) {
     assert_int_equal(ladle_heap_free_nbytes(*state), 0);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(classes_waste_little),
         cmocka_unit_test_setup_teardown(absurd_sizes_are_refused, begin, end),

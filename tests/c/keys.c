@@ -6,19 +6,17 @@
 static const made_column flat[] = {{"x", MADE_FLAT, 'I', NULL}, {"Jet_pt", MADE_FLAT, 'F', NULL}};
 
 /* `cycle`: the tree has 10 * cycle entries. */
-static void add_cycle(made_file *made, const char *name, int cycle) {
-    made_tree tree = {.name = name,
-                      .columns = flat,
-                      .n_columns = 2,
-                      .n_entries = 10 * cycle,
-                      .page_entries = 100};
+static void add_cycle(made_file *made, const char *name, int cycle)
+{
+    made_tree tree = {.name = name, .columns = flat, .n_columns = 2, .n_entries = 10 * cycle, .page_entries = 100};
     add_tree(made, &tree);
     made->keys[made->n_keys - 1].cycle = cycle;
 }
 
 /* Closes the directory that is open: its keys go into `name`, which is the only key then, beside
  * `kept`. */
-static const made_key *close_directory(made_file *made, const char *name) {
+static const made_key *close_directory(made_file *made, const char *name)
+{
     int64_t nbytes, seek = add_key_list(made, made->keys, made->n_keys, made->n_keys, &nbytes);
     made->n_keys = 0;
     return add_directory(made, name, seek, nbytes);
@@ -30,21 +28,24 @@ typedef struct fixture {
     ladle_file *file;
 } fixture;
 
-static void open_fixture(fixture *f) {
+static void open_fixture(fixture *f)
+{
     ladle_error error = blank_error();
     f->context = begin_context();
     f->file = open_made(f->context, &f->made, &error);
     assert_some(f->file, error);
 }
 
-static void close_fixture(fixture *f) {
+static void close_fixture(fixture *f)
+{
     ladle_file_release(f->file);
     end_context(f->context);
     free_file(&f->made);
 }
 
 /* a/b/deep, a/tree;1, a/tree;2, top;3, top;1, h */
-static void begin_fixture(fixture *f) {
+static void begin_fixture(fixture *f)
+{
     begin_file(&f->made);
     add_cycle(&f->made, "deep", 4);
     made_key b = *close_directory(&f->made, "b");
@@ -62,7 +63,8 @@ static void begin_fixture(fixture *f) {
     open_fixture(f);
 }
 
-static void assert_table(ladle_file *file, const char *path, int64_t n_entries) {
+static void assert_table(ladle_file *file, const char *path, int64_t n_entries)
+{
     ladle_error error = blank_error();
     ladle_table *table = ladle_file_table(file, path, &error);
     assert_some(table, error);
@@ -70,7 +72,8 @@ static void assert_table(ladle_file *file, const char *path, int64_t n_entries) 
     ladle_table_release(table);
 }
 
-static void assert_no_table(ladle_file *file, const char *path, int status, const char *text) {
+static void assert_no_table(ladle_file *file, const char *path, int status, const char *text)
+{
     ladle_error error = blank_error();
     assert_null(ladle_file_table(file, path, &error));
     assert_error(error, status, text);
@@ -78,7 +81,8 @@ static void assert_no_table(ladle_file *file, const char *path, int status, cons
     assert_null(ladle_file_table(file, path, NULL));
 }
 
-static void lists_all_where_they_stand(void **state) {
+static void lists_all_where_they_stand(void **state)
+{
     (void)state;
     static const struct {
         const char *path, *class_name;
@@ -116,7 +120,8 @@ static void lists_all_where_they_stand(void **state) {
     close_fixture(&f);
 }
 
-static void paths_and_cycles_lead_to_tables(void **state) {
+static void paths_and_cycles_lead_to_tables(void **state)
+{
     (void)state;
     fixture f;
     begin_fixture(&f);
@@ -132,14 +137,14 @@ static void paths_and_cycles_lead_to_tables(void **state) {
     assert_no_table(f.file, "h", LADLE_INVALID, "\"h\" is a TH1F, not a table");
     assert_no_table(f.file, "tpo", LADLE_NOT_FOUND, "did you mean top?");
     assert_no_table(f.file, "a/tre", LADLE_NOT_FOUND, "did you mean a/tree");
-    assert_no_table(f.file, "Something_else", LADLE_NOT_FOUND,
-                    "the file has top, a/tree, a/b/deep");
+    assert_no_table(f.file, "Something_else", LADLE_NOT_FOUND, "the file has top, a/tree, a/b/deep");
     assert_no_table(f.file, NULL, LADLE_INVALID, "name one of: top, a/tree, a/b/deep");
     assert_no_table(f.file, "", LADLE_INVALID, "several tables");
     close_fixture(&f);
 }
 
-static void the_default_table(void **state) {
+static void the_default_table(void **state)
+{
     (void)state;
     fixture f;
     begin_file(&f.made);
@@ -167,7 +172,8 @@ static void the_default_table(void **state) {
     close_fixture(&f);
 }
 
-static void columns_by_name(void **state) {
+static void columns_by_name(void **state)
+{
     (void)state;
     fixture f;
     begin_fixture(&f);
@@ -202,18 +208,14 @@ static void columns_by_name(void **state) {
     close_fixture(&f);
 }
 
-static void types_are_written_as_awkward_does(void **state) {
+static void types_are_written_as_awkward_does(void **state)
+{
     (void)state;
-    static const char *const expected[] = {"int32",         "bool",        "3 * float64", "int32",
-                                           "var * float32", "var * int16", "string",      "float64",
-                                           "int32",         "int16",       "int8"};
+    static const char *const expected[] = {"int32",  "bool",    "3 * float64", "int32", "var * float32", "var * int16",
+                                           "string", "float64", "int32",       "int16", "int8"};
     fixture f;
     begin_file(&f.made);
-    made_tree tree = {.name = "t",
-                      .columns = all_forms,
-                      .n_columns = ALL_FORMS,
-                      .n_entries = 30,
-                      .page_entries = 10};
+    made_tree tree = {.name = "t", .columns = all_forms, .n_columns = ALL_FORMS, .n_entries = 30, .page_entries = 10};
     add_tree(&f.made, &tree);
     end_file(&f.made);
     open_fixture(&f);
@@ -243,7 +245,8 @@ static void types_are_written_as_awkward_does(void **state) {
 
 /* Clusters that nobody recorded come from the pages, also where these are empty or make no sense.
  */
-static void clusters_rise_whatever_the_pages_say(void **state) {
+static void clusters_rise_whatever_the_pages_say(void **state)
+{
     (void)state;
     static const struct {
         int64_t first[3]; /* entries of the three pages */
@@ -258,12 +261,8 @@ static void clusters_rise_whatever_the_pages_say(void **state) {
     for (size_t i = 0; i < N_OF(cases); i++) {
         fixture f;
         begin_file(&f.made);
-        made_tree tree = {.name = "t",
-                          .columns = flat,
-                          .n_columns = 1,
-                          .n_entries = 30,
-                          .page_entries = 10,
-                          .no_clusters = true};
+        made_tree tree = {
+            .name = "t", .columns = flat, .n_columns = 1, .n_entries = 30, .page_entries = 10, .no_clusters = true};
         add_tree(&f.made, &tree);
         end_file(&f.made);
         bytes before = {0}, after = {0};
@@ -295,7 +294,8 @@ static void clusters_rise_whatever_the_pages_say(void **state) {
 
 /* Whatever byte of a directory is damaged: its keys may be lost, the others are there, and it is
  * said. */
-static void a_damaged_directory_costs_only_itself(void **state) {
+static void a_damaged_directory_costs_only_itself(void **state)
+{
     (void)state;
     fixture f;
     begin_file(&f.made);
@@ -347,15 +347,15 @@ static void a_damaged_directory_costs_only_itself(void **state) {
     close_fixture(&f);
 }
 
-static void what_is_no_root_file(void **state) {
+static void what_is_no_root_file(void **state)
+{
     (void)state;
-    static const char *const contents[] = {"", "roo", "ROOT and more",
-                                           "\177ELF...................."};
+    static const char *const contents[] = {"", "roo", "ROOT and more", "\177ELF...................."};
     ladle_context *context = begin_context();
     for (size_t i = 0; i < N_OF(contents); i++) {
         ladle_error error = blank_error();
-        ladle_source *source = ladle_source_from_memory(context, "some file", contents[i],
-                                                        (int64_t)strlen(contents[i]), &error);
+        ladle_source *source =
+            ladle_source_from_memory(context, "some file", contents[i], (int64_t)strlen(contents[i]), &error);
         assert_some(source, error);
         assert_null(ladle_file_open_source(context, source, &error));
         assert_error(error, LADLE_NOT_ROOT, "not a ROOT file");
@@ -364,7 +364,8 @@ static void what_is_no_root_file(void **state) {
     end_context(context);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_all_where_they_stand),
         cmocka_unit_test(paths_and_cycles_lead_to_tables),

@@ -7,19 +7,22 @@
 
 static ladle_context *context;
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     (void)state;
     context = begin_context();
     return 0;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     end_context(context);
     return 0;
 }
 
-static ladle_lease *create(int64_t count) {
+static ladle_lease *create(int64_t count)
+{
     ladle_error error = blank_error();
     ladle_lease *lease = ladle_lease_create(context, LADLE_DTYPE_F64, count, &error);
     assert_some(lease, error);
@@ -27,20 +30,20 @@ static ladle_lease *create(int64_t count) {
 }
 
 /* What the ledger says of blocks: in use, at rest. */
-static void assert_ledger(int64_t leased, int64_t resting) {
+static void assert_ledger(int64_t leased, int64_t resting)
+{
     assert_int_equal(held_of(context, LADLE_MEMORY_LEASED), leased);
     assert_int_equal(held_of(context, LADLE_MEMORY_RESTING), resting);
 }
 
-static void describes_its_block(void **state) {
+static void describes_its_block(void **state)
+{
     (void)state;
     for (int dtype = LADLE_DTYPE_BOOL; dtype <= LADLE_DTYPE_F64; dtype++) {
-        uint8_t bytes[] = {1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 1,
-                           0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1, 0};
+        uint8_t bytes[] = {1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 0, 1, 0};
         int64_t count = 24 / (int64_t)ladle_dtype_size((ladle_dtype)dtype);
         ladle_error error = blank_error();
-        ladle_lease *lease =
-            ladle_lease_copy(context, (ladle_dtype)dtype, count, bytes + 1, &error);
+        ladle_lease *lease = ladle_lease_copy(context, (ladle_dtype)dtype, count, bytes + 1, &error);
         assert_some(lease, error);
         assert_int_equal(ladle_lease_dtype(lease), dtype);
         assert_int_equal(ladle_lease_count(lease), count);
@@ -59,7 +62,8 @@ static void describes_its_block(void **state) {
     ladle_lease_release(NULL);
 }
 
-static void absurd_counts_are_refused(void **state) {
+static void absurd_counts_are_refused(void **state)
+{
     (void)state;
     static const int64_t counts[] = {-1, INT64_MIN, INT64_MAX, INT64_C(1) << 61, INT64_C(9) << 30};
     for (size_t i = 0; i < N_OF(counts); i++) {
@@ -69,7 +73,8 @@ static void absurd_counts_are_refused(void **state) {
     }
 }
 
-static void unkept_is_freed_by_its_last_user(void **state) {
+static void unkept_is_freed_by_its_last_user(void **state)
+{
     (void)state;
     ladle_lease *lease = create(100);
     int64_t n = ladle_lease_held_nbytes(lease);
@@ -82,7 +87,8 @@ static void unkept_is_freed_by_its_last_user(void **state) {
     assert_ledger(0, 0);
 }
 
-static void kept_goes_to_rest_and_comes_back(void **state) {
+static void kept_goes_to_rest_and_comes_back(void **state)
+{
     (void)state;
     ladle_lease *lease = create(100);
     int64_t n = ladle_lease_held_nbytes(lease);
@@ -104,7 +110,8 @@ static void kept_goes_to_rest_and_comes_back(void **state) {
     assert_ledger(0, 0);
 }
 
-static void dropped_in_use_is_freed_by_its_user(void **state) {
+static void dropped_in_use_is_freed_by_its_user(void **state)
+{
     (void)state;
     ladle_lease *lease = create(100);
     int64_t n = ladle_lease_held_nbytes(lease);
@@ -121,7 +128,8 @@ static void dropped_in_use_is_freed_by_its_user(void **state) {
     assert_ledger(0, 0);
 }
 
-static void a_lease_outlives_its_context_handle(void **state) {
+static void a_lease_outlives_its_context_handle(void **state)
+{
     (void)state;
     ladle_context *own = begin_context();
     ladle_error error = blank_error();
@@ -136,7 +144,8 @@ static void a_lease_outlives_its_context_handle(void **state) {
 /* --- threads -------------------------------------------------------------------------------------
  */
 
-static void *use(void *argument) {
+static void *use(void *argument)
+{
     ladle_lease *lease = argument;
     for (int i = 0; i < 5000; i++) {
         ladle_lease_retain(lease);
@@ -147,7 +156,8 @@ static void *use(void *argument) {
     return NULL;
 }
 
-static void threads_take_turns_at_rest_and_in_use(void **state) {
+static void threads_take_turns_at_rest_and_in_use(void **state)
+{
     (void)state;
     ladle_lease *lease = create(100);
     int64_t n = ladle_lease_held_nbytes(lease);
@@ -165,13 +175,15 @@ static void threads_take_turns_at_rest_and_in_use(void **state) {
     ladle_lease_drop(lease);
 }
 
-static void *release_one(void *argument) {
+static void *release_one(void *argument)
+{
     ladle_lease_release(argument);
     return NULL;
 }
 
 /* Whoever is last frees it, be it a user or the keeper. */
-static void the_last_of_any_frees(void **state) {
+static void the_last_of_any_frees(void **state)
+{
     (void)state;
     for (int i = 0; i < 200; i++) {
         ladle_lease *lease = create(1);
@@ -189,7 +201,8 @@ static void the_last_of_any_frees(void **state) {
 
 #define WITH_CONTEXT(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         WITH_CONTEXT(describes_its_block),
         WITH_CONTEXT(absurd_counts_are_refused),

@@ -7,7 +7,8 @@
 
 #include <pthread.h>
 
-static void every_byte_is_counted_under_its_kind(void **state) {
+static void every_byte_is_counted_under_its_kind(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
@@ -34,12 +35,12 @@ static void every_byte_is_counted_under_its_kind(void **state) {
     assert_int_equal(info.total, sum + info.held[LADLE_MEMORY_POOL]);
     assert_true(info.peak >= info.total);
     for (int i = 0; i < N; i++)
-        ladle_pages_free(context, memory[i], capacity[i],
-                         (ladle_memory_kind)(i % LADLE_MEMORY_POOL));
+        ladle_pages_free(context, memory[i], capacity[i], (ladle_memory_kind)(i % LADLE_MEMORY_POOL));
     end_context(context);
 }
 
-static void small_allocations_are_zeroed_and_sized(void **state) {
+static void small_allocations_are_zeroed_and_sized(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
@@ -57,7 +58,8 @@ static void small_allocations_are_zeroed_and_sized(void **state) {
     end_context(context);
 }
 
-static void array_sizes_do_not_wrap(void **state) {
+static void array_sizes_do_not_wrap(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     static const struct {
@@ -75,8 +77,7 @@ static void array_sizes_do_not_wrap(void **state) {
     };
     for (size_t i = 0; i < N_OF(cases); i++) {
         ladle_error error = blank_error();
-        assert_null(ladle_alloc_array(context, cases[i].count, cases[i].size, LADLE_MEMORY_METADATA,
-                                      &error));
+        assert_null(ladle_alloc_array(context, cases[i].count, cases[i].size, LADLE_MEMORY_METADATA, &error));
         assert_error(error, cases[i].status, NULL);
     }
     size_t capacity;
@@ -89,7 +90,8 @@ static void array_sizes_do_not_wrap(void **state) {
     end_context(context);
 }
 
-static void moves_change_the_kind_not_the_sum(void **state) {
+static void moves_change_the_kind_not_the_sum(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_ledger_charge(context, LADLE_MEMORY_LEASED, 1000);
@@ -103,7 +105,8 @@ static void moves_change_the_kind_not_the_sum(void **state) {
     end_context(context);
 }
 
-static void the_peak_never_falls(void **state) {
+static void the_peak_never_falls(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
@@ -114,8 +117,8 @@ static void the_peak_never_falls(void **state) {
     for (int i = 0; i < 2000; i++) {
         int64_t k = random_below(&seed, 8);
         ladle_pages_free(context, held[k], capacity[k], LADLE_MEMORY_SCRATCH);
-        held[k] = ladle_pages_alloc(context, (size_t)random_below(&seed, 400000) + 1,
-                                    LADLE_MEMORY_SCRATCH, &capacity[k], &error);
+        held[k] = ladle_pages_alloc(context, (size_t)random_below(&seed, 400000) + 1, LADLE_MEMORY_SCRATCH,
+                                    &capacity[k], &error);
         assert_some(held[k], error);
         if (i % 50 == 0)
             (void)ladle_context_trim(context);
@@ -130,24 +133,22 @@ static void the_peak_never_falls(void **state) {
     end_context(context);
 }
 
-static void the_budget_refuses_and_pooled_blocks_leave_for_it(void **state) {
+static void the_budget_refuses_and_pooled_blocks_leave_for_it(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
     const int64_t budget = 1 << 20;
     ladle_context_set_budget(context, budget);
     size_t first_capacity, second_capacity;
-    void *first =
-        ladle_pages_alloc(context, 600 << 10, LADLE_MEMORY_LEASED, &first_capacity, &error);
+    void *first = ladle_pages_alloc(context, 600 << 10, LADLE_MEMORY_LEASED, &first_capacity, &error);
     assert_some(first, error);
-    assert_null(
-        ladle_pages_alloc(context, 600 << 10, LADLE_MEMORY_LEASED, &second_capacity, &error));
+    assert_null(ladle_pages_alloc(context, 600 << 10, LADLE_MEMORY_LEASED, &second_capacity, &error));
     assert_error(error, LADLE_BUDGET, "the budget of 1048576 bytes");
     assert_int_equal(held_of(context, LADLE_MEMORY_LEASED), (int64_t)first_capacity);
     ladle_pages_free(context, first, first_capacity, LADLE_MEMORY_LEASED);
     /* The free block is too small for this one, and must leave the pool to make room. */
-    void *second =
-        ladle_pages_alloc(context, 900 << 10, LADLE_MEMORY_LEASED, &second_capacity, &error);
+    void *second = ladle_pages_alloc(context, 900 << 10, LADLE_MEMORY_LEASED, &second_capacity, &error);
     assert_some(second, error);
     assert_true(held_total(context) <= budget);
     /* Lowered below what is held: nothing is taken away, it is an overdraft. */
@@ -178,7 +179,8 @@ typedef struct holder {
     bool waited;
 } holder;
 
-static int64_t give_up(void *user, int64_t need, bool may_wait) {
+static int64_t give_up(void *user, int64_t need, bool may_wait)
+{
     holder *h = user;
     assert_true(need > 0);
     h->calls++;
@@ -189,15 +191,15 @@ static int64_t give_up(void *user, int64_t need, bool may_wait) {
     return freed;
 }
 
-static void a_reclaimer_makes_room(void **state) {
+static void a_reclaimer_makes_room(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
     ladle_context_set_budget(context, 1 << 20);
     holder h[2] = {{.context = context}, {.context = context}};
     for (int i = 0; i < 2; i++) {
-        h[i].memory =
-            ladle_pages_alloc(context, 400 << 10, LADLE_MEMORY_RESTING, &h[i].capacity, &error);
+        h[i].memory = ladle_pages_alloc(context, 400 << 10, LADLE_MEMORY_RESTING, &h[i].capacity, &error);
         assert_some(h[i].memory, error);
         h[i].reclaimer.reclaim = give_up;
         h[i].reclaimer.user = &h[i];
@@ -205,8 +207,7 @@ static void a_reclaimer_makes_room(void **state) {
     }
     size_t capacity;
     size_t block_capacity;
-    void *block =
-        ladle_pages_alloc(context, 500 << 10, LADLE_MEMORY_LEASED, &block_capacity, &error);
+    void *block = ladle_pages_alloc(context, 500 << 10, LADLE_MEMORY_LEASED, &block_capacity, &error);
     assert_some(block, error);
     /* One was enough; the other keeps its own. */
     assert_int_equal(h[0].calls + h[1].calls, 1);
@@ -238,7 +239,8 @@ typedef struct spender {
     uint64_t seed;
 } spender;
 
-static void *spend(void *argument) {
+static void *spend(void *argument)
+{
     spender *s = argument;
     for (int i = 0; i < 3000; i++) {
         size_t capacity;
@@ -254,7 +256,8 @@ static void *spend(void *argument) {
     return NULL;
 }
 
-static void threads_together_stay_within_the_budget(void **state) {
+static void threads_together_stay_within_the_budget(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     const int64_t budget = 300 << 10;
@@ -276,7 +279,8 @@ static void threads_together_stay_within_the_budget(void **state) {
     end_context(context);
 }
 
-static void arenas_and_vectors_are_metadata(void **state) {
+static void arenas_and_vectors_are_metadata(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
@@ -327,7 +331,8 @@ static void arenas_and_vectors_are_metadata(void **state) {
     end_context(context);
 }
 
-static void faults_strike_when_told(void **state) {
+static void faults_strike_when_told(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
@@ -352,7 +357,8 @@ static void faults_strike_when_told(void **state) {
     end_context(context);
 }
 
-static void old_callers_get_what_fits_their_struct(void **state) {
+static void old_callers_get_what_fits_their_struct(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     struct {
@@ -372,7 +378,8 @@ static void old_callers_get_what_fits_their_struct(void **state) {
     end_context(context);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_byte_is_counted_under_its_kind),
         cmocka_unit_test(small_allocations_are_zeroed_and_sized),

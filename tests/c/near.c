@@ -6,7 +6,8 @@ static const char *const names[] = {"Jet_pt",   "Jet_eta", "Jet_phi",     "nJet"
                                     "Muon_eta", "MET_pt",  "FatJet_pt",   "run",        "event",
                                     "Jet_mass", "JET_PT",  "HLT_IsoMu24", "HLT_IsoMu27"};
 
-static void ask(const char *wanted, char *out, size_t size) {
+static void ask(const char *wanted, char *out, size_t size)
+{
     ladle_near near;
     ladle_near_init(&near, wanted);
     for (size_t i = 0; i < N_OF(names); i++)
@@ -14,19 +15,16 @@ static void ask(const char *wanted, char *out, size_t size) {
     ladle_near_write(&near, out, size);
 }
 
-static void finds_what_was_meant(void **state) {
+static void finds_what_was_meant(void **state)
+{
     (void)state;
     static const struct {
         const char *wanted, *text;
     } cases[] = {
-        {"Jet_p", "; did you mean Jet_pt"},
-        {"jet_pt", "; did you mean Jet_pt"},
-        {"Jetpt", "; did you mean Jet_pt"},
-        {"njet", "; did you mean nJet?"},
-        {"evnet", "; did you mean event?"},
-        {"Muon_ept", "; did you mean Muon_pt or Muon_eta?"},
-        {"rum", "; did you mean run?"},
-        {"HLT_IsoMu2", "; did you mean HLT_IsoMu24 or HLT_IsoMu27?"},
+        {"Jet_p", "; did you mean Jet_pt"}, {"jet_pt", "; did you mean Jet_pt"},
+        {"Jetpt", "; did you mean Jet_pt"}, {"njet", "; did you mean nJet?"},
+        {"evnet", "; did you mean event?"}, {"Muon_ept", "; did you mean Muon_pt or Muon_eta?"},
+        {"rum", "; did you mean run?"},     {"HLT_IsoMu2", "; did you mean HLT_IsoMu24 or HLT_IsoMu27?"},
     };
     for (size_t i = 0; i < N_OF(cases); i++) {
         char out[224];
@@ -36,7 +34,8 @@ static void finds_what_was_meant(void **state) {
     }
 }
 
-static void offers_nothing_that_is_far(void **state) {
+static void offers_nothing_that_is_far(void **state)
+{
     (void)state;
     static const char *const far[] = {"", "Electron_convVeto", "x", "zzzzzz", "genWeight"};
     for (size_t i = 0; i < N_OF(far); i++) {
@@ -46,7 +45,8 @@ static void offers_nothing_that_is_far(void **state) {
     }
 }
 
-static void keeps_at_most_three_best_first(void **state) {
+static void keeps_at_most_three_best_first(void **state)
+{
     (void)state;
     ladle_near near;
     ladle_near_init(&near, "abcdef");
@@ -61,7 +61,8 @@ static void keeps_at_most_three_best_first(void **state) {
         assert_true(near.best[i - 1].distance <= near.best[i].distance);
 }
 
-static void long_names_do_no_harm(void **state) {
+static void long_names_do_no_harm(void **state)
+{
     (void)state;
     char huge[5000];
     memset(huge, 'q', sizeof huge - 1);
@@ -81,7 +82,8 @@ static void long_names_do_no_harm(void **state) {
 }
 
 /* Whatever the room: terminated, and nothing behind it touched. */
-static void writes_within_its_room(void **state) {
+static void writes_within_its_room(void **state)
+{
     (void)state;
     for (size_t size = 1; size < 64; size++) {
         char out[80];
@@ -93,12 +95,11 @@ static void writes_within_its_room(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_what_was_meant),
-        cmocka_unit_test(offers_nothing_that_is_far),
-        cmocka_unit_test(keeps_at_most_three_best_first),
-        cmocka_unit_test(long_names_do_no_harm),
+        cmocka_unit_test(finds_what_was_meant),           cmocka_unit_test(offers_nothing_that_is_far),
+        cmocka_unit_test(keeps_at_most_three_best_first), cmocka_unit_test(long_names_do_no_harm),
         cmocka_unit_test(writes_within_its_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

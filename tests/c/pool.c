@@ -14,7 +14,8 @@ typedef struct jobs {
     atomic_int worst;
 } jobs;
 
-static bool work(void *user, int64_t index, ladle_scratch *scratch) {
+static bool work(void *user, int64_t index, ladle_scratch *scratch)
+{
     jobs *j = user;
     int now = atomic_fetch_add(&j->scratches_in_use, 1) + 1, worst = atomic_load(&j->worst);
     while (now > worst && !atomic_compare_exchange_weak(&j->worst, &worst, now))
@@ -29,13 +30,15 @@ static bool work(void *user, int64_t index, ladle_scratch *scratch) {
     return index != j->stop_at;
 }
 
-static jobs begin_jobs(int64_t n, int64_t stop_at) {
+static jobs begin_jobs(int64_t n, int64_t stop_at)
+{
     jobs j = {.done = calloc((size_t)n + 1, sizeof(atomic_int)), .stop_at = stop_at};
     assert_non_null(j.done);
     return j;
 }
 
-static void every_job_runs_once(void **state) {
+static void every_job_runs_once(void **state)
+{
     (void)state;
     static const int64_t counts[] = {0, 1, 2, 7, 100, 3000};
     for (int threads = 1; threads <= 8; threads++) {
@@ -57,7 +60,8 @@ static void every_job_runs_once(void **state) {
     }
 }
 
-static void a_stop_leaves_out_the_rest(void **state) {
+static void a_stop_leaves_out_the_rest(void **state)
+{
     (void)state;
     for (int threads = 1; threads <= 8; threads++) {
         ladle_context *context = begin_context();
@@ -88,7 +92,8 @@ typedef struct caller {
     int failed;
 } caller;
 
-static void *call(void *argument) {
+static void *call(void *argument)
+{
     caller *c = argument;
     for (int i = 1; i < 60; i++) {
         jobs j = begin_jobs(i, i % 5 == 0 ? i / 2 : -1);
@@ -100,7 +105,8 @@ static void *call(void *argument) {
     return NULL;
 }
 
-static void callers_share_the_workers(void **state) {
+static void callers_share_the_workers(void **state)
+{
     (void)state;
     for (int n_threads = 1; n_threads <= 8; n_threads += 3) {
         ladle_context *context = begin_context();
@@ -122,7 +128,8 @@ static void callers_share_the_workers(void **state) {
     }
 }
 
-static void absurd_numbers_of_threads_are_bounded(void **state) {
+static void absurd_numbers_of_threads_are_bounded(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
@@ -137,7 +144,8 @@ static void absurd_numbers_of_threads_are_bounded(void **state) {
 }
 
 /* Without memory for a second scratch, the caller does it all; without any, it says so. */
-static void want_of_memory_costs_only_speed(void **state) {
+static void want_of_memory_costs_only_speed(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
@@ -158,7 +166,8 @@ static void want_of_memory_costs_only_speed(void **state) {
     end_context(context);
 }
 
-static void a_forked_child_works_alone(void **state) {
+static void a_forked_child_works_alone(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
@@ -186,7 +195,8 @@ static void a_forked_child_works_alone(void **state) {
     end_context(context);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_job_runs_once),
         cmocka_unit_test(a_stop_leaves_out_the_rest),

@@ -13,7 +13,8 @@ static ladle_context *context;
 static uint8_t content[N];
 static char path[] = "/tmp/ladle-source-XXXXXX";
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     (void)state;
     context = begin_context();
     uint64_t seed = 4;
@@ -25,7 +26,8 @@ static int begin(void **state) {
     return close(fd);
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     (void)unlink(path);
     end_context(context);
@@ -33,14 +35,14 @@ static int end(void **state) {
 }
 
 /* Ranges inside are served exactly, ranges that reach outside are TRUNCATED. */
-static void assert_serves(ladle_source *source) {
+static void assert_serves(ladle_source *source)
+{
     static const int64_t places[] = {0, 1, 17, N / 2, N - 1, N, N + 1, INT64_MAX, -1, INT64_MIN};
     static const int64_t sizes[] = {0, 1, 100, N, N + 1, INT64_MAX, -1, INT64_MIN};
     assert_int_equal(ladle_source_size(source), N);
     for (size_t i = 0; i < N_OF(places); i++)
         for (size_t k = 0; k < N_OF(sizes); k++) {
-            bool fits =
-                places[i] >= 0 && sizes[k] >= 0 && places[i] <= N && sizes[k] <= N - places[i];
+            bool fits = places[i] >= 0 && sizes[k] >= 0 && places[i] <= N && sizes[k] <= N - places[i];
             uint8_t *out = malloc(fits ? (size_t)sizes[k] + 1 : 1);
             assert_non_null(out);
             ladle_error error = blank_error();
@@ -56,7 +58,8 @@ static void assert_serves(ladle_source *source) {
         }
 }
 
-static void a_file_is_served(void **state) {
+static void a_file_is_served(void **state)
+{
     (void)state;
     int fds = count_fds();
     ladle_error error = blank_error();
@@ -69,7 +72,8 @@ static void a_file_is_served(void **state) {
     assert_int_equal(count_fds(), fds);
 }
 
-static void memory_is_served(void **state) {
+static void memory_is_served(void **state)
+{
     (void)state;
     ladle_error error = blank_error();
     ladle_source *source = ladle_source_from_memory(context, "a name", content, N, &error);
@@ -88,8 +92,8 @@ typedef struct own {
     ladle_status fails;
 } own;
 
-static ladle_status own_read(void *self, int64_t offset, int64_t nbytes, void *out,
-                             ladle_error *error) {
+static ladle_status own_read(void *self, int64_t offset, int64_t nbytes, void *out, ladle_error *error)
+{
     own *o = self;
     o->reads++;
     if (o->fails != LADLE_OK) {
@@ -101,11 +105,13 @@ static ladle_status own_read(void *self, int64_t offset, int64_t nbytes, void *o
     return LADLE_OK;
 }
 
-static void own_release(void *self) {
+static void own_release(void *self)
+{
     ((own *)self)->released++;
 }
 
-static void ones_own_is_served_and_released(void **state) {
+static void ones_own_is_served_and_released(void **state)
+{
     (void)state;
     ladle_source_ops ops = {LADLE_SOURCE_ABI_1, own_read, own_release};
     own o = {0};
@@ -125,7 +131,8 @@ static void ones_own_is_served_and_released(void **state) {
     assert_int_equal(o.released, 1);
 }
 
-static void ones_own_is_released_also_on_error(void **state) {
+static void ones_own_is_released_also_on_error(void **state)
+{
     (void)state;
     ladle_source_ops ops = {LADLE_SOURCE_ABI_1 + 1, own_read, own_release};
     own o = {0};
@@ -144,7 +151,8 @@ static void ones_own_is_released_also_on_error(void **state) {
 /* --- trouble ------------------------------------------------------------------------------------
  */
 
-static void what_cannot_be_opened(void **state) {
+static void what_cannot_be_opened(void **state)
+{
     (void)state;
     static const struct {
         const char *path;
@@ -177,7 +185,8 @@ static void what_cannot_be_opened(void **state) {
     assert_int_equal(count_fds(), fds);
 }
 
-static void a_file_that_is_cut_is_truncated(void **state) {
+static void a_file_that_is_cut_is_truncated(void **state)
+{
     (void)state;
     ladle_error error = blank_error();
     ladle_source *source = ladle_source_open(context, path, &error);
@@ -186,15 +195,15 @@ static void a_file_that_is_cut_is_truncated(void **state) {
     static uint8_t out[N];
     assert_ok(ladle_source_read(source, 0, N / 2, out, &error), error);
     assert_int_equal(ladle_source_read(source, 0, N, out, &error), LADLE_TRUNCATED);
-    assert_error(error, LADLE_TRUNCATED,
-                 "5000 bytes are missing: the file was cut after it was opened");
+    assert_error(error, LADLE_TRUNCATED, "5000 bytes are missing: the file was cut after it was opened");
     assert_int_equal(error.offset, N / 2);
     assert_int_equal(ladle_source_read(source, N - 1, 1, out, &error), LADLE_TRUNCATED);
     assert_int_equal(ladle_source_size(source), N); /* as it was */
     ladle_source_release(source);
 }
 
-static void faults_are_handled(void **state) {
+static void faults_are_handled(void **state)
+{
     (void)state;
     ladle_error error = blank_error();
     ladle_source *source = ladle_source_open(context, path, &error);
@@ -229,7 +238,8 @@ static void faults_are_handled(void **state) {
 
 #define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         WITH_FILE(a_file_is_served),
         WITH_FILE(memory_is_served),

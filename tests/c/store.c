@@ -2,18 +2,21 @@
 #include "support/check.h"
 #include "support/store_conformance.h"
 
-static ladle_store *make_raw(ladle_context *context) {
+static ladle_store *make_raw(ladle_context *context)
+{
     (void)context;
     return ladle_store_raw();
 }
 
-static void raw_conforms(void **state) {
+static void raw_conforms(void **state)
+{
     (void)state;
     assert_conforms(make_raw);
 }
 
 /* In the raw store a buffer at rest is its own block: pinned means that it is in use. */
-static void raw_lends_its_own_block(void **state) {
+static void raw_lends_its_own_block(void **state)
+{
     (void)state;
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
@@ -36,7 +39,8 @@ static void raw_lends_its_own_block(void **state) {
     end_context(context);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(raw_conforms),
         cmocka_unit_test(raw_lends_its_own_block),

@@ -5,7 +5,8 @@
 
 enum { MOST = 200, MARGIN = 64, ROOM = MOST * 8 + 3 * MARGIN };
 
-static void vector_equals_scalar_equals_definition(void **state) {
+static void vector_equals_scalar_equals_definition(void **state)
+{
     (void)state;
     static uint8_t in[ROOM], vector[ROOM], scalar[ROOM];
     uint64_t seed = 17;
@@ -41,7 +42,8 @@ static void vector_equals_scalar_equals_definition(void **state) {
 }
 
 /* Reads no byte beyond the values: the source ends where its memory does. */
-static void reads_within_its_source(void **state) {
+static void reads_within_its_source(void **state)
+{
     (void)state;
     for (int size = 1; size <= 8; size *= 2)
         for (int64_t count = 0; count <= MOST; count++) {
@@ -58,7 +60,8 @@ static void reads_within_its_source(void **state) {
         }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vector_equals_scalar_equals_definition),
         cmocka_unit_test(reads_within_its_source),

@@ -34,7 +34,8 @@ typedef struct scenario {
 /* --- scenarios ---------------------------------------------------------------------------------
  */
 
-static ladle_status open_and_list(world *w, ladle_error *error) {
+static ladle_status open_and_list(world *w, ladle_error *error)
+{
     ladle_file *file = ladle_file_open(w->context, w->path, error);
     if (file == NULL)
         return (ladle_status)error->status;
@@ -49,7 +50,8 @@ static ladle_status open_and_list(world *w, ladle_error *error) {
     return status;
 }
 
-static ladle_status open_table(world *w, ladle_error *error) {
+static ladle_status open_table(world *w, ladle_error *error)
+{
     ladle_table *table = ladle_file_table(w->file, "t", error);
     if (table == NULL)
         return (ladle_status)error->status;
@@ -59,49 +61,55 @@ static ladle_status open_table(world *w, ladle_error *error) {
     return LADLE_OK;
 }
 
-static ladle_status read_forms(world *w, int first, int last, ladle_error *error) {
+static ladle_status read_forms(world *w, int first, int last, ladle_error *error)
+{
     for (int i = first; i <= last; i++) {
-        ladle_status status =
-            read_expected(w->reader, w->cache, w->table, &all_forms[i], 7, ENTRIES - 5, error);
+        ladle_status status = read_expected(w->reader, w->cache, w->table, &all_forms[i], 7, ENTRIES - 5, error);
         if (status != LADLE_OK)
             return status;
     }
     return LADLE_OK;
 }
 
-static ladle_status read_flat(world *w, ladle_error *error) {
+static ladle_status read_flat(world *w, ladle_error *error)
+{
     return read_forms(w, 0, 2, error);
 }
 
-static ladle_status read_jagged(world *w, ladle_error *error) {
+static ladle_status read_jagged(world *w, ladle_error *error)
+{
     return read_forms(w, 4, 5, error);
 }
 
-static ladle_status read_strings(world *w, ladle_error *error) {
+static ladle_status read_strings(world *w, ladle_error *error)
+{
     return read_forms(w, 6, 6, error);
 }
 
-static ladle_status read_leaflist(world *w, ladle_error *error) {
+static ladle_status read_leaflist(world *w, ladle_error *error)
+{
     return read_forms(w, 7, 7, error);
 }
 
-static ladle_status read_all_forms(world *w, ladle_error *error) {
+static ladle_status read_all_forms(world *w, ladle_error *error)
+{
     return read_forms(w, 0, ALL_FORMS - 1, error);
 }
 
 /* Whole pages and twice: offsets are shared, and then everything is there already. */
-static ladle_status read_twice(world *w, ladle_error *error) {
+static ladle_status read_twice(world *w, ladle_error *error)
+{
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < ALL_FORMS; i++) {
-            ladle_status status =
-                read_expected(w->reader, w->cache, w->table, &all_forms[i], 0, ENTRIES, error);
+            ladle_status status = read_expected(w->reader, w->cache, w->table, &all_forms[i], 0, ENTRIES, error);
             if (status != LADLE_OK)
                 return status;
         }
     return LADLE_OK;
 }
 
-static ladle_status read_batch(world *w, ladle_error *error) {
+static ladle_status read_batch(world *w, ladle_error *error)
+{
     enum { N = 12 };
     ladle_request requests[N];
     ladle_lease *leases[N];
@@ -129,13 +137,15 @@ static ladle_status read_batch(world *w, ladle_error *error) {
     return status;
 }
 
-static ladle_status make_lease(void *user, ladle_lease **lease, ladle_error *error) {
+static ladle_status make_lease(void *user, ladle_lease **lease, ladle_error *error)
+{
     world *w = user;
     *lease = ladle_lease_copy(w->context, LADLE_DTYPE_U16, 5, "0123456789", error);
     return *lease == NULL ? (ladle_status)error->status : LADLE_OK;
 }
 
-static ladle_status use_cache(world *w, ladle_error *error) {
+static ladle_status use_cache(world *w, ladle_error *error)
+{
     ladle_status status = LADLE_OK;
     for (int i = 0; i < 70 && status == LADLE_OK; i++) { /* beyond the first size of its index */
         char key[16];
@@ -153,7 +163,8 @@ static ladle_status use_cache(world *w, ladle_error *error) {
     return status;
 }
 
-static ladle_status make_handles(world *w, ladle_error *error) {
+static ladle_status make_handles(world *w, ladle_error *error)
+{
     ladle_reader *reader = ladle_reader_create(w->context, 2, error);
     if (reader == NULL)
         return (ladle_status)error->status;
@@ -164,46 +175,38 @@ static ladle_status make_handles(world *w, ladle_error *error) {
     return status;
 }
 
-static ladle_status miss_a_name(world *w, ladle_error *error) {
+static ladle_status miss_a_name(world *w, ladle_error *error)
+{
     ladle_table *table = ladle_file_table(w->file, "tt", error);
     assert_null(table);
     return error->status == LADLE_NOT_FOUND ? LADLE_OK : (ladle_status)error->status;
 }
 
-#define SCENARIO(run, ...)                                                                         \
-    { #run, run, __VA_ARGS__ }
+#define SCENARIO(run, ...)     \
+    {                          \
+#run, run, __VA_ARGS__ \
+    }
 
 static const scenario scenarios[] = {
-    SCENARIO(open_and_list, "ZL", false, false, 1, -1),
-    SCENARIO(open_table, "ZL", false, false, 1, -1),
-    SCENARIO(open_table, "XZ", true, false, 1, -1),
-    SCENARIO(miss_a_name, "ZS", false, false, 1, -1),
-    SCENARIO(read_flat, "ZL", false, false, 1, -1),
-    SCENARIO(read_jagged, "L4", false, false, 1, -1),
-    SCENARIO(read_jagged, "L4", false, true, 1, -1),
-    SCENARIO(read_strings, "ZS", false, false, 1, -1),
-    SCENARIO(read_leaflist, "XZ", false, false, 1, -1),
-    SCENARIO(read_all_forms, "CS", true, false, 1, -1),
-    SCENARIO(read_all_forms, "ZL", false, false, 1, -1),
-    SCENARIO(read_all_forms, "CS", false, false, 1, -1),
-    SCENARIO(read_all_forms, "XZ", false, false, 1, -1),
-    SCENARIO(read_all_forms, "L4", false, false, 1, -1),
-    SCENARIO(read_all_forms, "ZS", false, false, 1, -1),
-    SCENARIO(read_all_forms, NULL, false, false, 1, -1),
-    SCENARIO(read_all_forms, "ZS", false, false, 3, -1),
-    SCENARIO(read_batch, "ZL", true, false, 1, -1),
-    SCENARIO(read_batch, "ZS", false, false, 2, -1),
-    SCENARIO(read_twice, "ZL", false, false, 1, 0),
-    SCENARIO(read_twice, "ZL", true, false, 1, 4000),
-    SCENARIO(use_cache, NULL, false, false, 1, 0),
-    SCENARIO(use_cache, NULL, false, false, 1, 600),
-    SCENARIO(make_handles, NULL, false, false, 1, -1),
+    SCENARIO(open_and_list, "ZL", false, false, 1, -1),  SCENARIO(open_table, "ZL", false, false, 1, -1),
+    SCENARIO(open_table, "XZ", true, false, 1, -1),      SCENARIO(miss_a_name, "ZS", false, false, 1, -1),
+    SCENARIO(read_flat, "ZL", false, false, 1, -1),      SCENARIO(read_jagged, "L4", false, false, 1, -1),
+    SCENARIO(read_jagged, "L4", false, true, 1, -1),     SCENARIO(read_strings, "ZS", false, false, 1, -1),
+    SCENARIO(read_leaflist, "XZ", false, false, 1, -1),  SCENARIO(read_all_forms, "CS", true, false, 1, -1),
+    SCENARIO(read_all_forms, "ZL", false, false, 1, -1), SCENARIO(read_all_forms, "CS", false, false, 1, -1),
+    SCENARIO(read_all_forms, "XZ", false, false, 1, -1), SCENARIO(read_all_forms, "L4", false, false, 1, -1),
+    SCENARIO(read_all_forms, "ZS", false, false, 1, -1), SCENARIO(read_all_forms, NULL, false, false, 1, -1),
+    SCENARIO(read_all_forms, "ZS", false, false, 3, -1), SCENARIO(read_batch, "ZL", true, false, 1, -1),
+    SCENARIO(read_batch, "ZS", false, false, 2, -1),     SCENARIO(read_twice, "ZL", false, false, 1, 0),
+    SCENARIO(read_twice, "ZL", true, false, 1, 4000),    SCENARIO(use_cache, NULL, false, false, 1, 0),
+    SCENARIO(use_cache, NULL, false, false, 1, 600),     SCENARIO(make_handles, NULL, false, false, 1, -1),
 };
 
 /* --- the world ---------------------------------------------------------------------------------
  */
 
-static void write_file(const scenario *s, char *path) {
+static void write_file(const scenario *s, char *path)
+{
     made_tree tree = {.name = "t",
                       .columns = all_forms,
                       .n_columns = ALL_FORMS,
@@ -229,7 +232,8 @@ static void write_file(const scenario *s, char *path) {
     free_file(&made);
 }
 
-static world begin_world(const scenario *s, const char *path) {
+static world begin_world(const scenario *s, const char *path)
+{
     ladle_error error = blank_error();
     world w = {.context = begin_context(), .path = path};
     w.file = ladle_file_open(w.context, path, &error);
@@ -245,7 +249,8 @@ static world begin_world(const scenario *s, const char *path) {
     return w;
 }
 
-static void end_world(world *w) {
+static void end_world(world *w)
+{
     ladle_cache_release(w->cache);
     ladle_reader_release(w->reader);
     ladle_table_release(w->table);
@@ -254,8 +259,9 @@ static void end_world(world *w) {
 }
 
 /* One run with event `k` failing. Returns what the scenario said. */
-static ladle_status run_once(const scenario *s, const char *path, ladle_fault_kind kind, int64_t k,
-                             bool forever, ladle_error *error) {
+static ladle_status run_once(const scenario *s, const char *path, ladle_fault_kind kind, int64_t k, bool forever,
+                             ladle_error *error)
+{
     world w = begin_world(s, path);
     ladle_fault_arm(w.context, kind, k, forever);
     *error = blank_error();
@@ -274,7 +280,8 @@ static ladle_status run_once(const scenario *s, const char *path, ladle_fault_ki
     return status;
 }
 
-static int64_t count_events(const scenario *s, const char *path, ladle_fault_kind kind) {
+static int64_t count_events(const scenario *s, const char *path, ladle_fault_kind kind)
+{
     world w = begin_world(s, path);
     ladle_fault_arm(w.context, kind, 0, false);
     ladle_error error = blank_error();
@@ -286,7 +293,8 @@ static int64_t count_events(const scenario *s, const char *path, ladle_fault_kin
 
 static int64_t n_faults; /* injected in all */
 
-static void fail_each(ladle_fault_kind kind, int expected, int64_t least) {
+static void fail_each(ladle_fault_kind kind, int expected, int64_t least)
+{
     for (size_t i = 0; i < N_OF(scenarios); i++) {
         const scenario *s = &scenarios[i];
         char path[] = "/tmp/ladle-fault-XXXXXX";
@@ -299,8 +307,8 @@ static void fail_each(ladle_fault_kind kind, int expected, int64_t least) {
                 ladle_status status = run_once(s, path, kind, k, forever == 1, &error);
                 n_faults++;
                 if (status != LADLE_OK && status != (ladle_status)expected)
-                    fail_msg("%s %s: event %d: %s: %s", s->name, s->codec == NULL ? "" : s->codec,
-                             (int)k, ladle_status_name((int)status), error.message);
+                    fail_msg("%s %s: event %d: %s: %s", s->name, s->codec == NULL ? "" : s->codec, (int)k,
+                             ladle_status_name((int)status), error.message);
                 failed += status != LADLE_OK;
                 assert_int_equal(count_fds(), fds);
             }
@@ -313,23 +321,27 @@ static void fail_each(ladle_fault_kind kind, int expected, int64_t least) {
     assert_true(least <= 0);
 }
 
-static void every_allocation_fails(void **state) {
+static void every_allocation_fails(void **state)
+{
     (void)state;
     fail_each(LADLE_FAULT_ALLOC, LADLE_NOMEM, 500);
 }
 
-static void every_read_fails(void **state) {
+static void every_read_fails(void **state)
+{
     (void)state;
     fail_each(LADLE_FAULT_READ_ERROR, LADLE_IO, 50);
 }
 
-static void every_read_finds_the_end(void **state) {
+static void every_read_finds_the_end(void **state)
+{
     (void)state;
     fail_each(LADLE_FAULT_READ_EOF, LADLE_TRUNCATED, 50);
 }
 
 /* Short reads are carried on and interrupted ones repeated: nobody notices. */
-static void short_and_interrupted_reads_do_no_harm(void **state) {
+static void short_and_interrupted_reads_do_no_harm(void **state)
+{
     (void)state;
     for (size_t i = 0; i < N_OF(scenarios); i++) {
         const scenario *s = &scenarios[i];
@@ -339,8 +351,7 @@ static void short_and_interrupted_reads_do_no_harm(void **state) {
         for (int64_t k = 1; k <= n; k++) {
             ladle_error error;
             for (int forever = 0; forever < 2; forever++)
-                assert_ok(run_once(s, path, LADLE_FAULT_READ_SHORT, k, forever == 1, &error),
-                          error);
+                assert_ok(run_once(s, path, LADLE_FAULT_READ_SHORT, k, forever == 1, &error), error);
             assert_ok(run_once(s, path, LADLE_FAULT_INTERRUPTED, k, false, &error), error);
             n_faults += 3;
         }
@@ -349,7 +360,8 @@ static void short_and_interrupted_reads_do_no_harm(void **state) {
     print_message("%lld faults injected\n", (long long)n_faults);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_allocation_fails),
         cmocka_unit_test(every_read_fails),

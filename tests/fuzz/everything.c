@@ -7,7 +7,8 @@
 
 static void complain(everything *e, const char *format, ...) LADLE_PRINTF(2, 3);
 
-static void complain(everything *e, const char *format, ...) {
+static void complain(everything *e, const char *format, ...)
+{
     if (e->complaint[0] != '\0')
         return;
     va_list arguments;
@@ -16,7 +17,8 @@ static void complain(everything *e, const char *format, ...) {
     va_end(arguments);
 }
 
-static ladle_error blank(void) {
+static ladle_error blank(void)
+{
     ladle_error error;
     memset(&error, 0x55, sizeof error);
     error.where[0] = error.message[0] = '\0';
@@ -25,7 +27,8 @@ static ladle_error blank(void) {
 
 /* May damaged bytes lead to that answer? NOMEM may not: there is a budget, and memory enough for
  * it. */
-static bool is_damage(int status) {
+static bool is_damage(int status)
+{
     switch (status) {
     case LADLE_BUDGET:
     case LADLE_TRUNCATED:
@@ -34,50 +37,50 @@ static bool is_damage(int status) {
     case LADLE_UNSUPPORTED:
     case LADLE_LIMIT:
     case LADLE_NOT_FOUND:
-    case LADLE_NOT_ROOT:
-        return true;
-    default:
-        return false;
+    case LADLE_NOT_ROOT: return true;
+    default: return false;
     }
 }
 
 static void check_error(everything *e, const char *what, const char *name, ladle_status status,
-                        const ladle_error *error) {
+                        const ladle_error *error)
+{
     if (!is_damage((int)status))
-        complain(e, "%s %s: status %s: %s", what, name, ladle_status_name((int)status),
-                 error->message);
+        complain(e, "%s %s: status %s: %s", what, name, ladle_status_name((int)status), error->message);
     else if (error->status != (int32_t)status)
-        complain(e, "%s %s: returns %s, the error says %s", what, name,
-                 ladle_status_name((int)status), ladle_status_name(error->status));
+        complain(e, "%s %s: returns %s, the error says %s", what, name, ladle_status_name((int)status),
+                 ladle_status_name(error->status));
     else if (strlen(error->message) < 10 || strlen(error->message) >= sizeof error->message - 1)
         complain(e, "%s %s: message \"%s\"", what, name, error->message);
     else if (error->where[0] == '\0')
         complain(e, "%s %s: no place for \"%s\"", what, name, error->message);
     else if (error->offset < -1)
-        complain(e, "%s %s: offset %lld for \"%s\"", what, name, (long long)error->offset,
-                 error->message);
+        complain(e, "%s %s: offset %lld for \"%s\"", what, name, (long long)error->offset, error->message);
 }
 
 /* --- ranges are slices
  * ----------------------------------------------------------------------------- */
 
-static const int64_t *offsets_of(const ladle_array *array) {
+static const int64_t *offsets_of(const ladle_array *array)
+{
     return array->n_buffers == 2 ? ladle_lease_data(array->buffers[0]) : NULL;
 }
 
-static const uint8_t *data_of(const ladle_array *array) {
+static const uint8_t *data_of(const ladle_array *array)
+{
     return ladle_lease_data(array->buffers[array->n_buffers - 1]);
 }
 
 /* Bytes of one item of data, whether an entry has one of them or several. */
-static int64_t item_nbytes(const ladle_array *array) {
+static int64_t item_nbytes(const ladle_array *array)
+{
     const int64_t *offsets = offsets_of(array);
     int64_t items = offsets == NULL ? array->n_entries : offsets[array->n_entries];
     return items == 0 ? 0 : ladle_lease_nbytes(array->buffers[array->n_buffers - 1]) / items;
 }
 
-static bool is_slice(const ladle_array *whole, int64_t start, int64_t stop,
-                     const ladle_array *part) {
+static bool is_slice(const ladle_array *whole, int64_t start, int64_t stop, const ladle_array *part)
+{
     const int64_t *all = offsets_of(whole), *some = offsets_of(part);
     int64_t first = start, last = stop;
     if (part->n_entries != stop - start || part->n_buffers != whole->n_buffers)
@@ -91,12 +94,12 @@ static bool is_slice(const ladle_array *whole, int64_t start, int64_t stop,
     }
     int64_t item = item_nbytes(whole), nbytes = (last - first) * item;
     return ladle_lease_nbytes(part->buffers[part->n_buffers - 1]) == nbytes &&
-           (nbytes == 0 ||
-            memcmp(data_of(whole) + first * item, data_of(part), (size_t)nbytes) == 0);
+           (nbytes == 0 || memcmp(data_of(whole) + first * item, data_of(part), (size_t)nbytes) == 0);
 }
 
 /* Offsets rise from 0 to the number of items. */
-static bool is_consistent(const ladle_array *array, int64_t n_entries) {
+static bool is_consistent(const ladle_array *array, int64_t n_entries)
+{
     if (array->n_entries != n_entries || array->n_buffers < 1)
         return false;
     const int64_t *offsets = offsets_of(array);
@@ -111,7 +114,8 @@ static bool is_consistent(const ladle_array *array, int64_t n_entries) {
                                    : ladle_lease_count(array->buffers[1]) % offsets[n_entries] == 0;
 }
 
-static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32_t index) {
+static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32_t index)
+{
     seen_column *c = &t->columns[index];
     ladle_column_info info = {.struct_size = sizeof info};
     if (ladle_table_column(t->table, index, &info) != LADLE_OK) {
@@ -123,15 +127,14 @@ static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32
     c->n_entries = info.n_entries;
     c->counter = info.counter;
     ladle_error error = blank();
-    c->status =
-        ladle_read_column(reader, NULL, t->table, index, 0, info.n_entries, &c->array, &error);
+    c->status = ladle_read_column(reader, NULL, t->table, index, 0, info.n_entries, &c->array, &error);
     if (c->status != LADLE_OK) {
         check_error(e, "column", c->name, c->status, &error);
         for (int i = 0; i <= LADLE_MAX_DIMS; i++)
             if (c->array.buffers[i] != NULL)
                 complain(e, "column %s: a buffer after an error", c->name);
-        (void)snprintf(c->why, sizeof c->why, "%s: %.80s: %.150s",
-                       ladle_status_name((int)c->status), error.where, error.message);
+        (void)snprintf(c->why, sizeof c->why, "%s: %.80s: %.150s", ladle_status_name((int)c->status), error.where,
+                       error.message);
         return;
     }
     e->n_read++;
@@ -141,8 +144,7 @@ static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32
     }
     int64_t start = info.n_entries / 3, stop = info.n_entries - info.n_entries / 4;
     ladle_array part;
-    ladle_status status =
-        ladle_read_column(reader, NULL, t->table, index, start, stop, &part, &error);
+    ladle_status status = ladle_read_column(reader, NULL, t->table, index, start, stop, &part, &error);
     if (status != LADLE_OK)
         complain(e, "column %s: whole, but not in a range: %s", c->name, error.message);
     else if (!is_slice(&c->array, start, stop, &part))
@@ -150,7 +152,8 @@ static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32
     ladle_array_release(&part);
 }
 
-static void see_pages(everything *e, const seen_table *t, int32_t index) {
+static void see_pages(everything *e, const seen_table *t, int32_t index)
+{
     ladle_column_info info = {.struct_size = sizeof info};
     (void)ladle_table_column(t->table, index, &info);
     for (int64_t i = 0; i < info.n_pages; i++) {
@@ -160,8 +163,8 @@ static void see_pages(everything *e, const seen_table *t, int32_t index) {
     }
 }
 
-static void see_table(everything *e, ladle_reader *reader, const ladle_key_info *key,
-                      seen_table *t) {
+static void see_table(everything *e, ladle_reader *reader, const ladle_key_info *key, seen_table *t)
+{
     (void)snprintf(t->path, sizeof t->path, "%.80s;%d", key->path, key->cycle);
     t->cycle = key->cycle;
     t->offset = key->offset;
@@ -194,15 +197,15 @@ static void see_table(everything *e, ladle_reader *reader, const ladle_key_info 
             complain(e, "table %s: clusters do not rise", t->path);
 }
 
-void see_everything(everything *e, const void *data, size_t nbytes, int64_t budget) {
+void see_everything(everything *e, const void *data, size_t nbytes, int64_t budget)
+{
     memset(e, 0, sizeof *e);
     ladle_error error = blank();
     e->context = ladle_context_create(NULL, &error);
     if (e->context == NULL)
         abort();
     ladle_context_set_budget(e->context, budget);
-    ladle_source *source =
-        ladle_source_from_memory(e->context, "mutant", data, (int64_t)nbytes, &error);
+    ladle_source *source = ladle_source_from_memory(e->context, "mutant", data, (int64_t)nbytes, &error);
     e->file = source == NULL ? NULL : ladle_file_open_source(e->context, source, &error);
     ladle_keys *keys = e->file == NULL ? NULL : ladle_file_keys(e->file, &error);
     ladle_reader *reader = ladle_reader_create(e->context, 1, NULL);
@@ -214,8 +217,7 @@ void see_everything(everything *e, const void *data, size_t nbytes, int64_t budg
         if (e->tables == NULL)
             abort();
         if (ladle_keys_damage(keys) != NULL)
-            check_error(e, "directory", "", (ladle_status)ladle_keys_damage(keys)->status,
-                        ladle_keys_damage(keys));
+            check_error(e, "directory", "", (ladle_status)ladle_keys_damage(keys)->status, ladle_keys_damage(keys));
         for (int64_t i = 0; i < ladle_keys_count(keys); i++)
             if (ladle_keys_get(keys, i)->is_table)
                 see_table(e, reader, ladle_keys_get(keys, i), &e->tables[e->n_tables++]);
@@ -225,11 +227,11 @@ void see_everything(everything *e, const void *data, size_t nbytes, int64_t budg
     ladle_memory_info memory = {.struct_size = sizeof memory};
     ladle_context_memory(e->context, &memory);
     if (memory.peak > budget)
-        complain(e, "%lld bytes were held, the budget is %lld", (long long)memory.peak,
-                 (long long)budget);
+        complain(e, "%lld bytes were held, the budget is %lld", (long long)memory.peak, (long long)budget);
 }
 
-void forget_everything(everything *e) {
+void forget_everything(everything *e)
+{
     for (int64_t i = 0; i < e->n_tables; i++) {
         for (int32_t k = 0; k < e->tables[i].n_columns; k++)
             ladle_array_release(&e->tables[i].columns[k].array);

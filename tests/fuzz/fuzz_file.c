@@ -6,7 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t nbytes)
+{
     everything e;
     see_everything(&e, data, nbytes, 64 << 20);
     forget_everything(&e);

@@ -36,33 +36,37 @@ typedef struct tally {
     double slowest;
 } tally;
 
-static double now(void) {
+static double now(void)
+{
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static bool is_protected(const char *codec) {
+static bool is_protected(const char *codec)
+{
     return strcmp(codec, "ZL") == 0 || strcmp(codec, "XZ") == 0 || strcmp(codec, "L4") == 0;
 }
 
 /* --- the map of the untouched file
  * ------------------------------------------------------------------ */
 
-static uint32_t big(const uint8_t *p, int n) {
+static uint32_t big(const uint8_t *p, int n)
+{
     uint32_t v = 0;
     for (int i = 0; i < n; i++)
         v = v << 8 | p[i];
     return v;
 }
 
-static int64_t block_nbytes(const uint8_t *header) {
+static int64_t block_nbytes(const uint8_t *header)
+{
     return 9 + (int64_t)(header[3] | header[4] << 8 | header[5] << 16);
 }
 
 /* Describes the record at `offset`: which bytes are its key, which its payload's. */
-static void map_record(place *map, const uint8_t *file, int64_t offset, int64_t nbytes,
-                       const place *what) {
+static void map_record(place *map, const uint8_t *file, int64_t offset, int64_t nbytes, const place *what)
+{
     const uint8_t *record = file + offset;
     int64_t key = big(record + 14, 2), object = big(record + 6, 4), header = key;
     bool compressed = object > nbytes - key;
@@ -79,7 +83,8 @@ static void map_record(place *map, const uint8_t *file, int64_t offset, int64_t 
     }
 }
 
-static place *map_file(const everything *e, const uint8_t *file, size_t nbytes) {
+static place *map_file(const everything *e, const uint8_t *file, size_t nbytes)
+{
     place *map = calloc(nbytes, sizeof *map);
     if (map == NULL)
         abort();
@@ -97,13 +102,10 @@ static place *map_file(const everything *e, const uint8_t *file, size_t nbytes) 
                 (void)ladle_table_page(table->table, c, i, &page);
                 if (page.offset < 0)
                     continue;
-                place at = {.table = t,
-                            .column = c,
-                            .first = page.first_entry,
-                            .last = page.first_entry + page.n_entries};
+                place at = {
+                    .table = t, .column = c, .first = page.first_entry, .last = page.first_entry + page.n_entries};
                 if (map[page.offset].column >= 0)
-                    at.column =
-                        map[page.offset].column; /* leaves of one branch share their pages */
+                    at.column = map[page.offset].column; /* leaves of one branch share their pages */
                 map_record(map, file, page.offset, page.nbytes, &at);
             }
         }
@@ -114,18 +116,21 @@ static place *map_file(const everything *e, const uint8_t *file, size_t nbytes) 
 /* --- comparison
  * --------------------------------------------------------------------------------------- */
 
-static const int64_t *offsets_of(const ladle_array *a) {
+static const int64_t *offsets_of(const ladle_array *a)
+{
     return a->n_buffers == 2 ? ladle_lease_data(a->buffers[0]) : NULL;
 }
 
-static int64_t item_of(const ladle_array *a) {
+static int64_t item_of(const ladle_array *a)
+{
     const int64_t *offsets = offsets_of(a);
     int64_t items = offsets == NULL ? a->n_entries : offsets[a->n_entries];
     return items == 0 ? 0 : ladle_lease_nbytes(a->buffers[a->n_buffers - 1]) / items;
 }
 
 /* Are entries [start, stop) of both alike? */
-static bool same_entries(const ladle_array *a, const ladle_array *b, int64_t start, int64_t stop) {
+static bool same_entries(const ladle_array *a, const ladle_array *b, int64_t start, int64_t stop)
+{
     if (start >= stop)
         return true;
     const int64_t *x = offsets_of(a), *y = offsets_of(b);
@@ -139,27 +144,28 @@ static bool same_entries(const ladle_array *a, const ladle_array *b, int64_t sta
     int64_t item = item_of(a);
     if (count == 0)
         return true;
-    return item == item_of(b) &&
-           memcmp((const uint8_t *)ladle_lease_data(a->buffers[a->n_buffers - 1]) + from * item,
-                  (const uint8_t *)ladle_lease_data(b->buffers[b->n_buffers - 1]) + other * item,
-                  (size_t)(count * item)) == 0;
+    return item == item_of(b) && memcmp((const uint8_t *)ladle_lease_data(a->buffers[a->n_buffers - 1]) + from * item,
+                                        (const uint8_t *)ladle_lease_data(b->buffers[b->n_buffers - 1]) + other * item,
+                                        (size_t)(count * item)) == 0;
 }
 
-static bool same_column(const seen_column *a, const seen_column *b) {
-    return b->status == a->status &&
-           (a->status != LADLE_OK ||
-            (a->n_entries == b->n_entries && same_entries(&a->array, &b->array, 0, a->n_entries)));
+static bool same_column(const seen_column *a, const seen_column *b)
+{
+    return b->status == a->status && (a->status != LADLE_OK || (a->n_entries == b->n_entries &&
+                                                                same_entries(&a->array, &b->array, 0, a->n_entries)));
 }
 
 /* Entries that differ, in columns of equal length. */
-static int64_t count_differing(const seen_column *a, const seen_column *b) {
+static int64_t count_differing(const seen_column *a, const seen_column *b)
+{
     int64_t n = 0;
     for (int64_t i = 0; i < a->n_entries; i++)
         n += !same_entries(&a->array, &b->array, i, i + 1);
     return n;
 }
 
-static const seen_column *find_column(const seen_table *t, const char *name) {
+static const seen_column *find_column(const seen_table *t, const char *name)
+{
     for (int32_t i = 0; i < t->n_columns; i++)
         if (strcmp(t->columns[i].name, name) == 0)
             return &t->columns[i];
@@ -167,7 +173,8 @@ static const seen_column *find_column(const seen_table *t, const char *name) {
 }
 
 /* Do values of column `c` come from the page at `p`, by itself or by its counter? */
-static bool depends_on(const seen_table *original, int32_t c, const place *p) {
+static bool depends_on(const seen_table *original, int32_t c, const place *p)
+{
     const seen_column *column = &original->columns[c];
     ladle_page_info mine = {.struct_size = sizeof mine}, hit = {.struct_size = sizeof hit};
     if (c == p->column || column->counter == p->column)
@@ -185,19 +192,17 @@ static bool depends_on(const seen_table *original, int32_t c, const place *p) {
  * ---------------------------------------------------------------------------------------- */
 
 /* Column `c` of the original against what the mutant has under its name. NULL, or what is wrong. */
-static const char *judge_column(const seen_table *original, int32_t c, const seen_table *mutant,
-                                const place *p, bool cut, tally *counts) {
+static const char *judge_column(const seen_table *original, int32_t c, const seen_table *mutant, const place *p,
+                                bool cut, tally *counts)
+{
     const seen_column *before = &original->columns[c], *after = find_column(mutant, before->name);
     bool in_page = !cut && p->column >= 0;
-    if (in_page && (after == NULL || strcmp(before->type, after->type) != 0 ||
-                    before->n_entries != after->n_entries))
+    if (in_page && (after == NULL || strcmp(before->type, after->type) != 0 || before->n_entries != after->n_entries))
         return "damage in a page changed what the table says of a column";
-    if (after == NULL || strcmp(before->type, after->type) != 0 ||
-        before->n_entries != after->n_entries)
+    if (after == NULL || strcmp(before->type, after->type) != 0 || before->n_entries != after->n_entries)
         return NULL; /* another column: nothing to compare */
     if (in_page && !depends_on(original, c, p))
-        return same_column(before, after) ? NULL
-                                          : "damage in a page cost a column that is not in it";
+        return same_column(before, after) ? NULL : "damage in a page cost a column that is not in it";
     if (before->status != LADLE_OK || after->status != LADLE_OK) {
         counts->refused += after->status != LADLE_OK && before->status == LADLE_OK;
         return NULL;
@@ -214,8 +219,7 @@ static const char *judge_column(const seen_table *original, int32_t c, const see
         if (!same_entries(&before->array, &after->array, 0, p->first) ||
             !same_entries(&before->array, &after->array, p->last, before->n_entries))
             return "damage in a page changed entries that are not in it";
-        if (p->codec[0] == '\0' && before->array.n_buffers == 1 &&
-            count_differing(before, after) > 1)
+        if (p->codec[0] == '\0' && before->array.n_buffers == 1 && count_differing(before, after) > 1)
             return "one stored byte changed several entries";
         return NULL;
     }
@@ -226,8 +230,8 @@ static const char *judge_column(const seen_table *original, int32_t c, const see
     return "values changed though nothing of them was touched";
 }
 
-static const char *judge(const everything *original, const everything *mutant, const place *p,
-                         bool cut, tally *counts) {
+static const char *judge(const everything *original, const everything *mutant, const place *p, bool cut, tally *counts)
+{
     if (mutant->complaint[0] != '\0')
         return mutant->complaint;
     for (int64_t t = 0; t < original->n_tables; t++) {
@@ -265,8 +269,8 @@ typedef struct file_under_test {
     place *map;
 } file_under_test;
 
-static void try_mutant(const file_under_test *f, const uint8_t *data, size_t nbytes, size_t at,
-                       int flip, tally *counts) {
+static void try_mutant(const file_under_test *f, const uint8_t *data, size_t nbytes, size_t at, int flip, tally *counts)
+{
     double begin = now();
     everything mutant;
     see_everything(&mutant, data, nbytes, budget);
@@ -299,13 +303,13 @@ static void try_mutant(const file_under_test *f, const uint8_t *data, size_t nby
 }
 
 /* `every`: only one byte of so many is damaged, another one for each pattern and file. */
-static void try_all(file_under_test *f, size_t part, size_t parts, size_t every, tally *counts) {
+static void try_all(file_under_test *f, size_t part, size_t parts, size_t every, tally *counts)
+{
     static const int flips[] = {0x01, 0x80, 0xff};
     see_everything(&f->original, f->data, f->nbytes, budget);
     if (f->original.complaint[0] != '\0' || f->original.n_read == 0) {
         printf("%s, untouched: %s\n", f->name,
-               f->original.complaint[0] != '\0' ? f->original.complaint
-                                                : "no column could be read");
+               f->original.complaint[0] != '\0' ? f->original.complaint : "no column could be read");
         if (f->original.complaint[0] != '\0')
             counts->failures++;
     }
@@ -337,7 +341,8 @@ static void try_all(file_under_test *f, size_t part, size_t parts, size_t every,
     forget_everything(&f->original);
 }
 
-static void try_file(const char *path, size_t part, size_t parts, size_t every, tally *counts) {
+static void try_file(const char *path, size_t part, size_t parts, size_t every, tally *counts)
+{
     FILE *in = fopen(path, "rb");
     file_under_test f = {.name = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1};
     f.data = malloc(1 << 20);
@@ -353,13 +358,13 @@ static void try_file(const char *path, size_t part, size_t parts, size_t every, 
     free(f.data);
 }
 
-static void try_made(size_t part, size_t parts, size_t every, tally *counts) {
+static void try_made(size_t part, size_t parts, size_t every, tally *counts)
+{
     static const char *const codecs[] = {"ZL", "XZ", "L4", "ZS", "CS", NULL};
     for (size_t c = 0; c < sizeof codecs / sizeof codecs[0]; c++)
         for (int variant = 0; variant < 3; variant++) {
             char name[64];
-            (void)snprintf(name, sizeof name, "made %s %s",
-                           codecs[c] == NULL ? "stored" : codecs[c],
+            (void)snprintf(name, sizeof name, "made %s %s", codecs[c] == NULL ? "stored" : codecs[c],
                            variant == 0   ? ""
                            : variant == 1 ? "embedded"
                                           : "flag 80");
@@ -382,15 +387,14 @@ static void try_made(size_t part, size_t parts, size_t every, tally *counts) {
         }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     size_t part = 0, parts = 1, every = 1;
     int at = 1;
     for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
-        if (strcmp(argv[at], "--part") == 0 &&
-            sscanf(argv[at + 1], "%zu/%zu", &part, &parts) == 2 && part < parts)
+        if (strcmp(argv[at], "--part") == 0 && sscanf(argv[at + 1], "%zu/%zu", &part, &parts) == 2 && part < parts)
             continue;
-        if (strcmp(argv[at], "--every") == 0 && sscanf(argv[at + 1], "%zu", &every) == 1 &&
-            every > 0)
+        if (strcmp(argv[at], "--every") == 0 && sscanf(argv[at + 1], "%zu", &every) == 1 && every > 0)
             continue;
         fprintf(stderr, "usage: hostile [--part I/N] [--every K] [FILE...]\n");
         return 2;
@@ -404,10 +408,9 @@ int main(int argc, char **argv) {
         try_made(part, parts, every, &counts);
     for (int i = at; i < argc; i++)
         try_file(argv[i], part, parts, every, &counts);
-    printf(
-        "%lld mutants in %.1f s, slowest %.1f ms; %lld columns or tables refused, %lld differ where nothing "
-        "protects them; %lld failures\n",
-        (long long)counts.mutants, now() - begin, counts.slowest * 1e3, (long long)counts.refused,
-        (long long)counts.differing, (long long)counts.failures);
+    printf("%lld mutants in %.1f s, slowest %.1f ms; %lld columns or tables refused, %lld differ where nothing "
+           "protects them; %lld failures\n",
+           (long long)counts.mutants, now() - begin, counts.slowest * 1e3, (long long)counts.refused,
+           (long long)counts.differing, (long long)counts.failures);
     return counts.failures > 0 || counts.mutants == 0;
 }

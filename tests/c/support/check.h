@@ -17,17 +17,14 @@
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 #define assert_ok(status, error) check_status((int)(status), LADLE_OK, &(error), __FILE__, __LINE__)
-#define assert_status(status, expected, error)                                                     \
-    check_status((int)(status), (expected), &(error), __FILE__, __LINE__)
+#define assert_status(status, expected, error) check_status((int)(status), (expected), &(error), __FILE__, __LINE__)
 #define assert_some(pointer, error) check_some((pointer), &(error), __FILE__, __LINE__)
 /* The call failed with `expected` and explained itself; `text` (or NULL) is part of the message. */
-#define assert_error(error, expected, text)                                                        \
-    check_error(&(error), (expected), (text), __FILE__, __LINE__)
+#define assert_error(error, expected, text) check_error(&(error), (expected), (text), __FILE__, __LINE__)
 
 void check_status(int status, int expected, const ladle_error *error, const char *file, int line);
 void check_some(const void *pointer, const ladle_error *error, const char *file, int line);
-void check_error(const ladle_error *error, int expected, const char *text, const char *file,
-                 int line);
+void check_error(const ladle_error *error, int expected, const char *text, const char *file, int line);
 
 /* An error of which no field looks like an answer: whoever fails must fill all of it. */
 ladle_error blank_error(void);

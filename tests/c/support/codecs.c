@@ -10,7 +10,8 @@
 
 const char *const all_codecs[] = {"ZL", "CS", "XZ", "L4", "ZS"};
 
-void set_block_header(bytes *b, size_t at, const char *codec, size_t in_nbytes, size_t out_nbytes) {
+void set_block_header(bytes *b, size_t at, const char *codec, size_t in_nbytes, size_t out_nbytes)
+{
     uint8_t *h = b->data + at;
     h[0] = (uint8_t)codec[0];
     h[1] = (uint8_t)(codec[1] == 's' ? 'S' : codec[1]);
@@ -23,7 +24,8 @@ void set_block_header(bytes *b, size_t at, const char *codec, size_t in_nbytes, 
     }
 }
 
-static size_t deflate_into(uint8_t *to, size_t room, const void *data, size_t nbytes, bool zlib) {
+static size_t deflate_into(uint8_t *to, size_t room, const void *data, size_t nbytes, bool zlib)
+{
     struct libdeflate_compressor *c = libdeflate_alloc_compressor(6);
     assert_non_null(c);
     size_t n = zlib ? libdeflate_zlib_compress(c, data, nbytes, to, room)
@@ -32,7 +34,8 @@ static size_t deflate_into(uint8_t *to, size_t room, const void *data, size_t nb
     return n;
 }
 
-static size_t lz4_into(uint8_t *to, size_t room, const void *data, size_t nbytes) {
+static size_t lz4_into(uint8_t *to, size_t room, const void *data, size_t nbytes)
+{
     int n = LZ4_compress_default(data, (char *)to + 8, (int)nbytes, (int)room - 8);
     assert_true(n > 0);
     uint64_t sum = XXH64(to + 8, (size_t)n, 0);
@@ -41,7 +44,8 @@ static size_t lz4_into(uint8_t *to, size_t room, const void *data, size_t nbytes
     return (size_t)n + 8;
 }
 
-static size_t zstd_into(uint8_t *to, size_t room, const void *data, size_t nbytes, bool sum) {
+static size_t zstd_into(uint8_t *to, size_t room, const void *data, size_t nbytes, bool sum)
+{
     ZSTD_CCtx *c = ZSTD_createCCtx();
     assert_non_null(c);
     (void)ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, sum);
@@ -51,15 +55,14 @@ static size_t zstd_into(uint8_t *to, size_t room, const void *data, size_t nbyte
     return n;
 }
 
-void put_block(bytes *b, const char *codec, const void *data, size_t nbytes) {
+void put_block(bytes *b, const char *codec, const void *data, size_t nbytes)
+{
     assert_true(nbytes <= BLOCK_MOST);
     size_t room = nbytes + nbytes / 64 + 4096, at = b->n, n = 0;
     put_fill(b, 0, BLOCK_HEADER + room);
     uint8_t *to = b->data + at + BLOCK_HEADER;
     if (strcmp(codec, "XZ") == 0)
-        assert_int_equal(
-            lzma_easy_buffer_encode(1, LZMA_CHECK_CRC32, NULL, data, nbytes, to, &n, room),
-            LZMA_OK);
+        assert_int_equal(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC32, NULL, data, nbytes, to, &n, room), LZMA_OK);
     else if (strcmp(codec, "L4") == 0)
         n = lz4_into(to, room, data, nbytes);
     else if (codec[0] == 'Z' && codec[1] != 'L')
@@ -71,7 +74,8 @@ void put_block(bytes *b, const char *codec, const void *data, size_t nbytes) {
     b->n = at + BLOCK_HEADER + n;
 }
 
-void put_chain(bytes *b, const char *codec, const void *data, size_t nbytes, size_t most) {
+void put_chain(bytes *b, const char *codec, const void *data, size_t nbytes, size_t most)
+{
     for (size_t at = 0; at < nbytes; at += most)
         put_block(b, codec, (const uint8_t *)data + at, nbytes - at < most ? nbytes - at : most);
 }

@@ -8,12 +8,14 @@ enum { BEGIN = 100, DIRECTORY_NBYTES = 42, UUID_VERSION = 1 };
 /* --- records -----------------------------------------------------------------------------------
  */
 
-static size_t key_nbytes(const char *class_name, const char *name) {
+static size_t key_nbytes(const char *class_name, const char *name)
+{
     return 34 + strlen(class_name) + strlen(name) + 3;
 }
 
-static void put_key(bytes *b, int64_t nbytes, int64_t object_nbytes, size_t key, int cycle,
-                    int64_t seek, const char *class_name, const char *name) {
+static void put_key(bytes *b, int64_t nbytes, int64_t object_nbytes, size_t key, int cycle, int64_t seek,
+                    const char *class_name, const char *name)
+{
     put_u32(b, (uint64_t)nbytes);
     put_u16(b, 1004);
     put_u32(b, (uint64_t)object_nbytes);
@@ -28,7 +30,8 @@ static void put_key(bytes *b, int64_t nbytes, int64_t object_nbytes, size_t key,
 }
 
 /* The payload as it is stored: compressed where that saves bytes, as ROOT does. */
-static void store(bytes *out, const void *data, size_t nbytes, const char *codec) {
+static void store(bytes *out, const void *data, size_t nbytes, const char *codec)
+{
     if (codec != NULL)
         put_chain(out, codec, data, nbytes, BLOCK_MOST);
     if (codec == NULL || out->n >= nbytes) {
@@ -37,8 +40,9 @@ static void store(bytes *out, const void *data, size_t nbytes, const char *codec
     }
 }
 
-const made_key *add_record(made_file *file, const char *class_name, const char *name, int cycle,
-                           const void *object, size_t nbytes, const char *codec) {
+const made_key *add_record(made_file *file, const char *class_name, const char *name, int cycle, const void *object,
+                           size_t nbytes, const char *codec)
+{
     bytes payload = {0};
     store(&payload, object, nbytes, codec);
     size_t key = key_nbytes(class_name, name);
@@ -50,21 +54,19 @@ const made_key *add_record(made_file *file, const char *class_name, const char *
                        .cycle = cycle};
     (void)snprintf(made->class_name, sizeof made->class_name, "%s", class_name);
     (void)snprintf(made->name, sizeof made->name, "%s", name);
-    put_key(&file->bytes, made->nbytes, made->object_nbytes, key, cycle, made->seek, class_name,
-            name);
+    put_key(&file->bytes, made->nbytes, made->object_nbytes, key, cycle, made->seek, class_name, name);
     put(&file->bytes, payload.data, payload.n);
     bytes_free(&payload);
     return made;
 }
 
-int64_t add_key_list(made_file *file, const made_key *keys, int n_keys, int64_t says,
-                     int64_t *nbytes) {
+int64_t add_key_list(made_file *file, const made_key *keys, int n_keys, int64_t says, int64_t *nbytes)
+{
     bytes list = {0};
     put_u32(&list, (uint64_t)says);
     for (int i = 0; i < n_keys; i++)
-        put_key(&list, keys[i].nbytes, keys[i].object_nbytes,
-                key_nbytes(keys[i].class_name, keys[i].name), keys[i].cycle, keys[i].seek,
-                keys[i].class_name, keys[i].name);
+        put_key(&list, keys[i].nbytes, keys[i].object_nbytes, key_nbytes(keys[i].class_name, keys[i].name),
+                keys[i].cycle, keys[i].seek, keys[i].class_name, keys[i].name);
     size_t key = key_nbytes("TFile", "made.root");
     int64_t seek = (int64_t)file->bytes.n;
     *nbytes = (int64_t)(key + list.n);
@@ -74,7 +76,8 @@ int64_t add_key_list(made_file *file, const made_key *keys, int n_keys, int64_t 
     return seek;
 }
 
-static void put_directory(bytes *b, int64_t seek_keys, int64_t nbytes_keys) {
+static void put_directory(bytes *b, int64_t seek_keys, int64_t nbytes_keys)
+{
     put_u16(b, 1005);
     put_u64(b, 0); /* dates */
     put_u32(b, (uint64_t)nbytes_keys);
@@ -86,7 +89,8 @@ static void put_directory(bytes *b, int64_t seek_keys, int64_t nbytes_keys) {
     put_fill(b, 0xab, 16);
 }
 
-const made_key *add_directory(made_file *file, const char *name, int64_t seek, int64_t nbytes) {
+const made_key *add_directory(made_file *file, const char *name, int64_t seek, int64_t nbytes)
+{
     bytes body = {0};
     put_directory(&body, seek, nbytes);
     const made_key *key = add_record(file, "TDirectory", name, 1, body.data, body.n, NULL);
@@ -94,7 +98,8 @@ const made_key *add_directory(made_file *file, const char *name, int64_t seek, i
     return key;
 }
 
-void begin_file(made_file *file) {
+void begin_file(made_file *file)
+{
     memset(file, 0, sizeof *file);
     bytes *b = &file->bytes;
     size_t key = key_nbytes("TFile", "made.root");
@@ -123,7 +128,8 @@ void begin_file(made_file *file) {
     put_directory(b, 0, 0);
 }
 
-void end_file(made_file *file) {
+void end_file(made_file *file)
+{
     int64_t nbytes;
     int64_t seek = add_key_list(file, file->keys, file->n_keys, file->n_keys, &nbytes);
     bytes *b = &file->bytes;
@@ -134,13 +140,15 @@ void end_file(made_file *file) {
     set_u32(b, 16, b->n);
 }
 
-void free_file(made_file *file) {
+void free_file(made_file *file)
+{
     bytes_free(&file->bytes);
 }
 
-ladle_file *open_made(ladle_context *context, const made_file *file, ladle_error *error) {
-    ladle_source *source = ladle_source_from_memory(context, "made.root", file->bytes.data,
-                                                    (int64_t)file->bytes.n, error);
+ladle_file *open_made(ladle_context *context, const made_file *file, ladle_error *error)
+{
+    ladle_source *source =
+        ladle_source_from_memory(context, "made.root", file->bytes.data, (int64_t)file->bytes.n, error);
     return source == NULL ? NULL : ladle_file_open_source(context, source, error);
 }
 
@@ -164,8 +172,8 @@ typedef struct writer {
 } writer;
 
 /* Entries of one column, as they lie in a basket, with the offset of each. */
-static void basket_values(const made_column *column, int64_t first, int64_t n, bytes *data,
-                          bytes *offsets, size_t key) {
+static void basket_values(const made_column *column, int64_t first, int64_t n, bytes *data, bytes *offsets, size_t key)
+{
     for (int64_t i = first; i < first + n; i++) {
         put_u32(offsets, key + data->n);
         if (column->form == MADE_STRING) {
@@ -179,8 +187,7 @@ static void basket_values(const made_column *column, int64_t first, int64_t n, b
         for (int member = 0; member < n_members; member++) {
             bytes native = {0};
             expected_data(column, member, i, i + 1, &native);
-            size_t size =
-                column->form == MADE_RECORD ? made_size("DISB"[member]) : made_size(column->leaf);
+            size_t size = column->form == MADE_RECORD ? made_size("DISB"[member]) : made_size(column->leaf);
             for (size_t at = 0; at < native.n; at += size) {
                 uint64_t value = 0;
                 memcpy(&value, native.data + at, size);
@@ -191,12 +198,14 @@ static void basket_values(const made_column *column, int64_t first, int64_t n, b
     }
 }
 
-static bool has_offsets(const made_tree *tree, const made_column *column) {
+static bool has_offsets(const made_tree *tree, const made_column *column)
+{
     return column->form == MADE_STRING || (column->form == MADE_JAGGED && !tree->flag80);
 }
 
-static void put_basket_header(bytes *b, const made_tree *tree, const made_column *column, int64_t n,
-                              int64_t last, int flag) {
+static void put_basket_header(bytes *b, const made_tree *tree, const made_column *column, int64_t n, int64_t last,
+                              int flag)
+{
     put_u16(b, 3);
     put_u32(b, 32000);
     if (tree->flag80 && column->form == MADE_JAGGED) {
@@ -210,12 +219,13 @@ static void put_basket_header(bytes *b, const made_tree *tree, const made_column
     put_u8(b, (uint64_t)flag);
 }
 
-static size_t basket_key_nbytes(const made_tree *tree, const made_column *column) {
-    return key_nbytes("TBasket", column->name) + 19 +
-           (tree->flag80 && column->form == MADE_JAGGED ? 1 : 0);
+static size_t basket_key_nbytes(const made_tree *tree, const made_column *column)
+{
+    return key_nbytes("TBasket", column->name) + 19 + (tree->flag80 && column->form == MADE_JAGGED ? 1 : 0);
 }
 
-static void write_basket(writer *w, const made_column *column, int64_t first, int64_t n) {
+static void write_basket(writer *w, const made_column *column, int64_t first, int64_t n)
+{
     const made_tree *tree = w->tree;
     bytes data = {0}, offsets = {0}, payload = {0};
     size_t key = basket_key_nbytes(tree, column);
@@ -230,8 +240,7 @@ static void write_basket(writer *w, const made_column *column, int64_t first, in
     bytes *b = &w->file->bytes;
     int64_t seek = (int64_t)b->n, nbytes = (int64_t)(key + payload.n);
     put_key(b, nbytes, (int64_t)data.n, key, 1, seek, "TBasket", column->name);
-    put_basket_header(b, tree, column, n, last,
-                      tree->flag80 && column->form == MADE_JAGGED ? 80 : 0);
+    put_basket_header(b, tree, column, n, last, tree->flag80 && column->form == MADE_JAGGED ? 80 : 0);
     put(b, payload.data, payload.n);
     assert_true(w->n_pages < MOST_PAGES);
     w->pages[w->n_pages++] = (page){first, n, seek, nbytes};
@@ -240,13 +249,15 @@ static void write_basket(writer *w, const made_column *column, int64_t first, in
     bytes_free(&payload);
 }
 
-static void put_tobject(bytes *b) {
+static void put_tobject(bytes *b)
+{
     put_u16(b, 1);
     put_u32(b, 0);
     put_u32(b, 0x03000000);
 }
 
-static void put_tnamed(bytes *b, const char *name, const char *title) {
+static void put_tnamed(bytes *b, const char *name, const char *title)
+{
     size_t at = open_frame(b, 1);
     put_tobject(b);
     put_string(b, name);
@@ -254,7 +265,8 @@ static void put_tnamed(bytes *b, const char *name, const char *title) {
     close_frame(b, at);
 }
 
-static size_t open_array(bytes *b, int64_t n) {
+static size_t open_array(bytes *b, int64_t n)
+{
     size_t at = open_frame(b, 3);
     put_tobject(b);
     put_string(b, "");
@@ -263,14 +275,16 @@ static size_t open_array(bytes *b, int64_t n) {
     return at;
 }
 
-static void put_attributes(bytes *b, size_t nbytes) {
+static void put_attributes(bytes *b, size_t nbytes)
+{
     size_t at = open_frame(b, 2);
     put_fill(b, 0, nbytes);
     close_frame(b, at);
 }
 
 /* An object behind a pointer, its class by name. */
-static size_t open_pointer(bytes *b, const char *class_name) {
+static size_t open_pointer(bytes *b, const char *class_name)
+{
     size_t at = b->n;
     put_u32(b, 0);
     put_u32(b, 0xffffffffu);
@@ -278,7 +292,8 @@ static size_t open_pointer(bytes *b, const char *class_name) {
     return at;
 }
 
-static void put_embedded(writer *w, const made_column *column, int64_t first, int64_t n) {
+static void put_embedded(writer *w, const made_column *column, int64_t first, int64_t n)
+{
     bytes *b = &w->object, data = {0}, offsets = {0};
     size_t key = basket_key_nbytes(w->tree, column);
     basket_values(column, first, n, &data, &offsets, key);
@@ -298,8 +313,8 @@ static void put_embedded(writer *w, const made_column *column, int64_t first, in
     bytes_free(&offsets);
 }
 
-static void put_leaf(writer *w, int column_index, char leaf, const char *name, const char *title,
-                     int len) {
+static void put_leaf(writer *w, int column_index, char leaf, const char *name, const char *title, int len)
+{
     bytes *b = &w->object;
     const made_column *column = &w->tree->columns[column_index];
     char class_name[] = "TLeafX";
@@ -326,7 +341,8 @@ static void put_leaf(writer *w, int column_index, char leaf, const char *name, c
     close_frame(b, pointer);
 }
 
-static void put_leaves(writer *w, int column_index) {
+static void put_leaves(writer *w, int column_index)
+{
     bytes *b = &w->object;
     const made_column *column = &w->tree->columns[column_index];
     bool is_record = column->form == MADE_RECORD;
@@ -337,16 +353,16 @@ static void put_leaves(writer *w, int column_index) {
                        column->form == MADE_FIXED ? "[3]"
                        : column->counter == NULL  ? ""
                                                   : "[",
-                       column->counter == NULL ? "" : column->counter,
-                       column->counter == NULL ? "" : "]");
-        put_leaf(w, column_index, is_record ? "DISB"[member] : column->leaf,
-                 is_record ? member_name : column->name, title, column->form == MADE_FIXED ? 3 : 1);
+                       column->counter == NULL ? "" : column->counter, column->counter == NULL ? "" : "]");
+        put_leaf(w, column_index, is_record ? "DISB"[member] : column->leaf, is_record ? member_name : column->name,
+                 title, column->form == MADE_FIXED ? 3 : 1);
     }
     close_frame(b, at);
 }
 
 /* The arrays fBasketBytes, fBasketEntry and fBasketSeek. */
-static void put_basket_arrays(writer *w, int64_t n_written, int64_t most) {
+static void put_basket_arrays(writer *w, int64_t n_written, int64_t most)
+{
     bytes *b = &w->object;
     const made_tree *tree = w->tree;
     if (tree->lie_embedded > 0) {
@@ -377,7 +393,8 @@ static void put_basket_arrays(writer *w, int64_t n_written, int64_t most) {
 static void put_nested(writer *w, int depth);
 
 /* A branch without leaves, up to its list of children. */
-static size_t open_named_branch(bytes *b, const char *name, size_t *children, int n_children) {
+static size_t open_named_branch(bytes *b, const char *name, size_t *children, int n_children)
+{
     size_t at = open_frame(b, 13);
     put_tnamed(b, name, "");
     put_attributes(b, 4);
@@ -390,7 +407,8 @@ static size_t open_named_branch(bytes *b, const char *name, size_t *children, in
     return at;
 }
 
-static void close_bare_branch(bytes *b, size_t at, size_t children) {
+static void close_bare_branch(bytes *b, size_t at, size_t children)
+{
     close_frame(b, children);
     close_frame(b, open_array(b, 0)); /* leaves */
     close_frame(b, open_array(b, 0)); /* baskets */
@@ -400,7 +418,8 @@ static void close_bare_branch(bytes *b, size_t at, size_t children) {
 }
 
 /* So many classes without an object, and as many empty objects of the last one. */
-static void put_classes(writer *w, int n) {
+static void put_classes(writer *w, int n)
+{
     bytes *b = &w->object;
     size_t tag = 0;
     for (int i = 0; i < n; i++) {
@@ -415,7 +434,8 @@ static void put_classes(writer *w, int n) {
 }
 
 /* So many baskets of one entry without bytes. */
-static void put_empty_baskets(writer *w, const made_column *column, int n) {
+static void put_empty_baskets(writer *w, const made_column *column, int n)
+{
     bytes *b = &w->object;
     for (int i = 0; i < n; i++) {
         size_t key = basket_key_nbytes(w->tree, column), at = open_pointer(b, "TBasket");
@@ -427,7 +447,8 @@ static void put_empty_baskets(writer *w, const made_column *column, int n) {
 }
 
 /* So many branches below one; the name of that is as long. */
-static void put_long_names(writer *w, int n) {
+static void put_long_names(writer *w, int n)
+{
     bytes *b = &w->object;
     char *name = calloc(1, (size_t)n + 1);
     assert_non_null(name);
@@ -444,15 +465,15 @@ static void put_long_names(writer *w, int n) {
     close_frame(b, pointer);
 }
 
-static void put_branch(writer *w, int column_index, int nested) {
+static void put_branch(writer *w, int column_index, int nested)
+{
     bytes *b = &w->object;
     const made_tree *tree = w->tree;
     const made_column *column = &tree->columns[column_index];
     w->n_pages = 0;
     int64_t n_written = 0;
     for (int64_t first = 0; first < tree->n_entries; first += tree->page_entries) {
-        int64_t n = tree->n_entries - first < tree->page_entries ? tree->n_entries - first
-                                                                 : tree->page_entries;
+        int64_t n = tree->n_entries - first < tree->page_entries ? tree->n_entries - first : tree->page_entries;
         if (tree->embedded && first + n == tree->n_entries) {
             w->pages[w->n_pages++] = (page){first, n, 0, 0};
         } else {
@@ -502,7 +523,8 @@ static void put_branch(writer *w, int column_index, int nested) {
 }
 
 /* `depth` branches, each in the list of the one before: written in a loop, since they are many. */
-static void put_nested(writer *w, int depth) {
+static void put_nested(writer *w, int depth)
+{
     bytes *b = &w->object;
     size_t *at = calloc((size_t)depth * 3, sizeof *at);
     assert_non_null(at);
@@ -518,7 +540,8 @@ static void put_nested(writer *w, int depth) {
 }
 
 /* `depth` branches, each inline as the branch that counts the one before. */
-static void put_counts(writer *w, int depth) {
+static void put_counts(writer *w, int depth)
+{
     bytes *b = &w->object;
     size_t *at = calloc((size_t)depth * 2, sizeof *at);
     assert_non_null(at);
@@ -541,7 +564,8 @@ static void put_counts(writer *w, int depth) {
     free(at);
 }
 
-const made_key *add_tree(made_file *file, const made_tree *tree) {
+const made_key *add_tree(made_file *file, const made_tree *tree)
+{
     writer *w = calloc(1, sizeof *w);
     assert_non_null(w);
     w->file = file;

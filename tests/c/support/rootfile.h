@@ -47,11 +47,11 @@ typedef struct made_tree {
     int64_t lie_entries;       /* fEntries, fEntryNumber and the end of the last basket */
     int64_t lie_basket_nbytes; /* fBasketBytes */
     int lie_depth;             /* so many branches, each within the last one */
-    int lie_counts;        /* so many TBranchElements, each inline as the last one's fBranchCount */
-    bool lie_self_counter; /* counters count themselves */
-    int lie_classes;  /* so many classes in the first fBaskets, and references to the last one */
-    int lie_embedded; /* so many baskets without bytes, each in a slot of its own */
-    int lie_names;    /* so many branches below one with a name as long */
+    int lie_counts;            /* so many TBranchElements, each inline as the last one's fBranchCount */
+    bool lie_self_counter;     /* counters count themselves */
+    int lie_classes;           /* so many classes in the first fBaskets, and references to the last one */
+    int lie_embedded;          /* so many baskets without bytes, each in a slot of its own */
+    int lie_names;             /* so many branches below one with a name as long */
 } made_tree;
 
 typedef struct made_key {
@@ -75,13 +75,12 @@ void end_file(made_file *file);
 void free_file(made_file *file);
 
 /* Appends a record and its key. `codec` NULL stores it. */
-const made_key *add_record(made_file *file, const char *class_name, const char *name, int cycle,
-                           const void *object, size_t nbytes, const char *codec);
+const made_key *add_record(made_file *file, const char *class_name, const char *name, int cycle, const void *object,
+                           size_t nbytes, const char *codec);
 const made_key *add_tree(made_file *file, const made_tree *tree);
 
 /* A key list record of `count` keys, or of as many as it says itself. Returns its place. */
-int64_t add_key_list(made_file *file, const made_key *keys, int n_keys, int64_t says,
-                     int64_t *nbytes);
+int64_t add_key_list(made_file *file, const made_key *keys, int n_keys, int64_t says, int64_t *nbytes);
 
 /* A directory whose key list is `seek`, `nbytes`. */
 const made_key *add_directory(made_file *file, const char *name, int64_t seek, int64_t nbytes);
@@ -107,12 +106,11 @@ enum { ALL_FORMS = 8 };
 
 /* Reads entries [start, stop). What is read is asserted to be as made, and an error to leave
  * nothing behind. */
-ladle_status read_expected(ladle_reader *reader, ladle_cache *cache, ladle_table *table,
-                           const made_column *column, int64_t start, int64_t stop,
-                           ladle_error *error);
+ladle_status read_expected(ladle_reader *reader, ladle_cache *cache, ladle_table *table, const made_column *column,
+                           int64_t start, int64_t stop, ladle_error *error);
 
 /* The same, and no error. */
-void assert_column(ladle_reader *reader, ladle_cache *cache, ladle_table *table,
-                   const made_column *column, int64_t start, int64_t stop);
+void assert_column(ladle_reader *reader, ladle_cache *cache, ladle_table *table, const made_column *column,
+                   int64_t start, int64_t stop);
 
 #endif

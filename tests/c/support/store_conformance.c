@@ -2,7 +2,8 @@
 
 #include "support/check.h"
 
-static ladle_lease *block(ladle_context *context, ladle_dtype dtype, int64_t count, uint64_t seed) {
+static ladle_lease *block(ladle_context *context, ladle_dtype dtype, int64_t count, uint64_t seed)
+{
     ladle_error error = blank_error();
     ladle_lease *lease = ladle_lease_create(context, dtype, count, &error);
     assert_some(lease, error);
@@ -10,7 +11,8 @@ static ladle_lease *block(ladle_context *context, ladle_dtype dtype, int64_t cou
     return lease;
 }
 
-static void assert_is(const ladle_lease *lease, ladle_dtype dtype, int64_t count, uint64_t seed) {
+static void assert_is(const ladle_lease *lease, ladle_dtype dtype, int64_t count, uint64_t seed)
+{
     assert_int_equal(ladle_lease_dtype(lease), dtype);
     assert_int_equal(ladle_lease_count(lease), count);
     assert_int_equal((uintptr_t)ladle_lease_data(lease) % 64, 0);
@@ -24,7 +26,8 @@ static void assert_is(const ladle_lease *lease, ladle_dtype dtype, int64_t count
 }
 
 /* What was put to rest comes back bit for bit, as often as asked, and each form is its own. */
-static void comes_back(ladle_context *context, ladle_store *store) {
+static void comes_back(ladle_context *context, ladle_store *store)
+{
     static const int64_t counts[] = {0, 1, 7, 1000, 100000};
     enum { N = 5 * (LADLE_DTYPE_F64 + 1) };
     void *forms[N] = {0};
@@ -37,8 +40,7 @@ static void comes_back(ladle_context *context, ladle_store *store) {
             assert_ok(store->ops->rest(store, lease, &forms[n], &nbytes, &error), error);
             assert_non_null(forms[n]);
             assert_true(nbytes >= 0);
-            assert_is(lease, (ladle_dtype)dtype, counts[i],
-                      (uint64_t)n + 1); /* the caller's, still */
+            assert_is(lease, (ladle_dtype)dtype, counts[i], (uint64_t)n + 1); /* the caller's, still */
             ladle_lease_release(lease);
         }
     for (int round = 0; round < 2; round++) {
@@ -61,27 +63,26 @@ static void comes_back(ladle_context *context, ladle_store *store) {
 }
 
 /* The ledger: what `rest` says is what is held at rest, and nothing is when it is dropped. */
-static void is_counted(ladle_context *context, ladle_store *store) {
+static void is_counted(ladle_context *context, ladle_store *store)
+{
     ladle_error error = blank_error();
     (void)ladle_context_trim(context);
-    int64_t before =
-        held_of(context, LADLE_MEMORY_RESTING) + held_of(context, LADLE_MEMORY_COMPRESSED);
+    int64_t before = held_of(context, LADLE_MEMORY_RESTING) + held_of(context, LADLE_MEMORY_COMPRESSED);
     ladle_lease *lease = block(context, LADLE_DTYPE_I32, 50000, 3);
     void *form;
     int64_t nbytes;
     assert_ok(store->ops->rest(store, lease, &form, &nbytes, &error), error);
     ladle_lease_release(lease);
     assert_int_equal(held_of(context, LADLE_MEMORY_LEASED), 0);
-    assert_int_equal(held_of(context, LADLE_MEMORY_RESTING) +
-                         held_of(context, LADLE_MEMORY_COMPRESSED) - before,
+    assert_int_equal(held_of(context, LADLE_MEMORY_RESTING) + held_of(context, LADLE_MEMORY_COMPRESSED) - before,
                      nbytes);
     store->ops->drop(store, form);
-    assert_int_equal(
-        held_of(context, LADLE_MEMORY_RESTING) + held_of(context, LADLE_MEMORY_COMPRESSED), before);
+    assert_int_equal(held_of(context, LADLE_MEMORY_RESTING) + held_of(context, LADLE_MEMORY_COMPRESSED), before);
 }
 
 /* Dropped while in use: the user's bytes stay until the user is done. */
-static void users_are_safe(ladle_context *context, ladle_store *store) {
+static void users_are_safe(ladle_context *context, ladle_store *store)
+{
     ladle_error error = blank_error();
     ladle_lease *lease = block(context, LADLE_DTYPE_F32, 1234, 8), *used;
     void *form;
@@ -95,7 +96,8 @@ static void users_are_safe(ladle_context *context, ladle_store *store) {
 }
 
 /* Each allocation fails: an error, and nothing left; then it works. */
-static void fails_cleanly(ladle_context *context, ladle_store *store) {
+static void fails_cleanly(ladle_context *context, ladle_store *store)
+{
     ladle_error error = blank_error();
     ladle_lease *lease = block(context, LADLE_DTYPE_I64, 3000, 5);
     for (int64_t k = 1;; k++) {
@@ -122,9 +124,9 @@ static void fails_cleanly(ladle_context *context, ladle_store *store) {
     ladle_lease_release(lease);
 }
 
-void assert_conforms(make_store make) {
-    void (*const promises[])(ladle_context *, ladle_store *) = {comes_back, is_counted,
-                                                                users_are_safe, fails_cleanly};
+void assert_conforms(make_store make)
+{
+    void (*const promises[])(ladle_context *, ladle_store *) = {comes_back, is_counted, users_are_safe, fails_cleanly};
     for (size_t i = 0; i < N_OF(promises); i++) {
         ladle_context *context = begin_context();
         ladle_store *store = make(context);
