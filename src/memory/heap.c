@@ -219,13 +219,22 @@ static int64_t pool_shrink(ladle_heap *heap, int64_t max)
     return freed;
 }
 
-/* Puts free pages into the pool, or back to the system if they are few or more than the pool may hold. With the lock.
- */
+static void give_back(ladle_heap *heap, void *memory, size_t nbytes)
+{
+    heap->held_nbytes -= (int64_t)nbytes;
+    (void)munmap(memory, nbytes);
+}
+
+/* Puts free pages into the pool: of a block larger than the pool its head, of few pages nothing. With the lock. */
 static void pool_add(ladle_heap *heap, void *memory, size_t nbytes)
 {
-    if (nbytes <= SMALL_MAX || (int64_t)nbytes > heap->pool_max) {
-        heap->held_nbytes -= (int64_t)nbytes;
-        (void)munmap(memory, nbytes);
+    size_t most = (size_t)heap->pool_max / PAGE * PAGE;
+    if (nbytes > most && most > SMALL_MAX) {
+        give_back(heap, (uint8_t *)memory + most, nbytes - most);
+        nbytes = most;
+    }
+    if (nbytes <= SMALL_MAX || nbytes > most) {
+        give_back(heap, memory, nbytes);
         return;
     }
     if (heap->pool_count == LADLE_POOL_SLOTS)
