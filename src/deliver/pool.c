@@ -12,8 +12,8 @@ typedef struct loop {
     ladle_pool_job job;
     void *user;
     int64_t n_jobs;
-    int64_t begun;  /* jobs taken */
-    int64_t active; /* jobs under way */
+    int64_t begun;   /* jobs taken */
+    int32_t engaged; /* workers that have not let go of it */
     bool stopped;
 } loop;
 
@@ -29,7 +29,7 @@ struct ladle_pool {
     pid_t pid; /* that started the workers */
     pthread_mutex_t lock;
     pthread_cond_t work;  /* a loop has jobs, or the pool ends */
-    pthread_cond_t ended; /* a job ended */
+    pthread_cond_t ended; /* no worker is engaged in some loop any more */
     loop *loops;          /* that have jobs left, oldest first */
     idle_scratch *idle;
     int32_t n_workers;
@@ -129,20 +129,18 @@ static void work_on(ladle_pool *pool, loop *l, ladle_scratch *scratch)
         int64_t index = l->begun++;
         if (l->begun == l->n_jobs)
             unlink_loop(pool, l);
-        l->active++;
         pthread_mutex_unlock(&pool->lock);
         bool go_on = l->job(l->user, index, scratch);
         pthread_mutex_lock(&pool->lock);
-        l->active--;
         if (!go_on && !l->stopped) {
             l->stopped = true;
             unlink_loop(pool, l);
         }
     }
-    if (l->active == 0)
-        pthread_cond_broadcast(&pool->ended);
 }
 
+/* The loop's owner waits while a worker is engaged: so the loop cannot vanish under it, and when the owner goes on the
+ * worker touches nothing but the pool's own lock any more, which is what makes a fork between two calls safe. */
 static void *worker(void *argument)
 {
     ladle_pool *pool = argument;
@@ -153,23 +151,20 @@ static void *worker(void *argument)
             pthread_cond_wait(&pool->work, &pool->lock);
             continue;
         }
-        /* The loop's owner waits while `active` is not 0: it cannot vanish while this thread gets a scratch. */
-        l->active++;
+        l->engaged++;
         pthread_mutex_unlock(&pool->lock);
         idle_scratch *s = take_scratch(pool, NULL);
-        pthread_mutex_lock(&pool->lock);
-        l->active--;
-        if (s == NULL) {
-            /* No memory for a second scratch: the owner does the rest alone. */
-            if (l->active == 0)
-                pthread_cond_broadcast(&pool->ended);
-            pthread_cond_wait(&pool->work, &pool->lock);
-            continue;
+        if (s != NULL) {
+            pthread_mutex_lock(&pool->lock);
+            work_on(pool, l, &s->scratch);
+            pthread_mutex_unlock(&pool->lock);
+            give_scratch(pool, s);
         }
-        work_on(pool, l, &s->scratch);
-        pthread_mutex_unlock(&pool->lock);
-        give_scratch(pool, s);
         pthread_mutex_lock(&pool->lock);
+        if (--l->engaged == 0)
+            pthread_cond_broadcast(&pool->ended);
+        if (s == NULL) /* no memory for a second scratch: the owner does the rest alone */
+            pthread_cond_wait(&pool->work, &pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
@@ -197,14 +192,29 @@ static void run_alone(int64_t n_jobs, ladle_pool_job job, void *user, ladle_scra
             return;
 }
 
+/* Without the pool's lock: a worker that woke for nothing may have held it when the process forked. */
+static ladle_status run_in_child(ladle_pool *pool, int64_t n_jobs, ladle_pool_job job, void *user, ladle_error *error)
+{
+    ladle_scratch scratch;
+    if (!ladle_scratch_init(&scratch, pool->context, error))
+        return (ladle_status)error->status;
+    run_alone(n_jobs, job, user, &scratch);
+    ladle_scratch_destroy(&scratch);
+    return LADLE_OK;
+}
+
 ladle_status ladle_pool_run(ladle_pool *pool, int64_t n_jobs, ladle_pool_job job, void *user, ladle_error *error)
 {
+    ladle_error local;
+    error = error == NULL ? &local : error;
     if (n_jobs <= 0)
         return LADLE_OK;
+    if (pool->pid != getpid())
+        return run_in_child(pool, n_jobs, job, user, error);
     idle_scratch *s = take_scratch(pool, error);
     if (s == NULL)
         return (ladle_status)error->status;
-    if (n_jobs == 1 || pool->n_threads == 1 || pool->pid != getpid()) {
+    if (n_jobs == 1 || pool->n_threads == 1) {
         run_alone(n_jobs, job, user, &s->scratch);
         give_scratch(pool, s);
         return LADLE_OK;
@@ -218,7 +228,7 @@ ladle_status ladle_pool_run(ladle_pool *pool, int64_t n_jobs, ladle_pool_job job
     *last = &l;
     pthread_cond_broadcast(&pool->work);
     work_on(pool, &l, &s->scratch);
-    while (l.active > 0)
+    while (l.engaged > 0)
         pthread_cond_wait(&pool->ended, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
     give_scratch(pool, s);
