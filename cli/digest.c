@@ -89,12 +89,9 @@ static void json_hash(cli_json *json, uint64_t hash)
 static void print_json(cli_json *json, const digest *figures)
 {
     cli_json_open(json, '{');
-    cli_json_key(json, "column");
-    cli_json_string(json, figures->column);
-    cli_json_key(json, "type");
-    cli_json_string(json, figures->type);
-    cli_json_key(json, "entries");
-    cli_json_int(json, figures->n_entries);
+    cli_json_text(json, "column", figures->column);
+    cli_json_text(json, "type", figures->type);
+    cli_json_number(json, "entries", figures->n_entries);
     if (figures->status != LADLE_OK) {
         cli_json_key(json, "error");
         char text[CLI_ERROR_NBYTES];
@@ -103,8 +100,7 @@ static void print_json(cli_json *json, const digest *figures)
         cli_json_close(json, '}');
         return;
     }
-    cli_json_key(json, "values");
-    cli_json_int(json, figures->n_values);
+    cli_json_number(json, "values", figures->n_values);
     cli_json_key(json, "sum");
     if (figures->is_float) {
         cli_json_double(json, figures->float_sum);

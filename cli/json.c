@@ -207,3 +207,15 @@ void cli_format_float(float value, char out[CLI_NUMBER_NBYTES])
     } while (digits++ < 9 && strtof(out, NULL) != value);
     stay_float(out);
 }
+
+void cli_json_text(cli_json *json, const char *key, const char *text)
+{
+    cli_json_key(json, key);
+    cli_json_string(json, text);
+}
+
+void cli_json_number(cli_json *json, const char *key, int64_t number)
+{
+    cli_json_key(json, key);
+    cli_json_int(json, number);
+}

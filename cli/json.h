@@ -38,6 +38,10 @@ void cli_json_float(cli_json *json, float value);
 void cli_json_bool(cli_json *json, bool value);
 void cli_json_null(cli_json *json);
 
+/* A key and its value. */
+void cli_json_text(cli_json *json, const char *key, const char *text);
+void cli_json_number(cli_json *json, const char *key, int64_t number);
+
 #define CLI_NUMBER_NBYTES 48
 
 /* The same figures as text, terminated. */

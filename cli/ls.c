@@ -59,29 +59,18 @@ static int judge(const cli_options *options, const table_figures *figures)
 static void print_json(cli_json *json, const ladle_key_info *key, const table_figures *figures)
 {
     cli_json_open(json, '{');
-    cli_json_key(json, "path");
-    cli_json_string(json, key->path);
-    cli_json_key(json, "cycle");
-    cli_json_int(json, key->cycle);
-    cli_json_key(json, "class");
-    cli_json_string(json, key->class_name);
-    cli_json_key(json, "title");
-    cli_json_string(json, key->title);
-    cli_json_key(json, "depth");
-    cli_json_int(json, key->depth);
-    cli_json_key(json, "offset");
-    cli_json_int(json, key->offset);
-    cli_json_key(json, "nbytes");
-    cli_json_int(json, key->nbytes);
-    cli_json_key(json, "object_nbytes");
-    cli_json_int(json, key->object_nbytes);
+    cli_json_text(json, "path", key->path);
+    cli_json_number(json, "cycle", key->cycle);
+    cli_json_text(json, "class", key->class_name);
+    cli_json_text(json, "title", key->title);
+    cli_json_number(json, "depth", key->depth);
+    cli_json_number(json, "offset", key->offset);
+    cli_json_number(json, "nbytes", key->nbytes);
+    cli_json_number(json, "object_nbytes", key->object_nbytes);
     if (key->is_table && figures->is_open) {
-        cli_json_key(json, "format");
-        cli_json_string(json, figures->format);
-        cli_json_key(json, "entries");
-        cli_json_int(json, figures->n_entries);
-        cli_json_key(json, "columns");
-        cli_json_int(json, figures->n_columns);
+        cli_json_text(json, "format", figures->format);
+        cli_json_number(json, "entries", figures->n_entries);
+        cli_json_number(json, "columns", figures->n_columns);
     } else if (key->is_table) {
         cli_json_key(json, "error");
         char text[CLI_ERROR_NBYTES];

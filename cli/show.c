@@ -79,27 +79,15 @@ static int64_t table_disk_nbytes(const ladle_table *table)
     return total;
 }
 
-static void json_text(cli_json *json, const char *key, const char *text)
-{
-    cli_json_key(json, key);
-    cli_json_string(json, text);
-}
-
-static void json_number(cli_json *json, const char *key, int64_t number)
-{
-    cli_json_key(json, key);
-    cli_json_int(json, number);
-}
-
 static void print_json_column(cli_json *json, const ladle_table *table, int32_t column)
 {
     char type[TYPE_NBYTES];
     ladle_column_info info = describe(table, column, type);
     cli_json_open(json, '{');
-    json_text(json, "name", info.name);
-    json_text(json, "type", type);
-    json_text(json, "type_name", info.type_name);
-    json_text(json, "title", info.title);
+    cli_json_text(json, "name", info.name);
+    cli_json_text(json, "type", type);
+    cli_json_text(json, "type_name", info.type_name);
+    cli_json_text(json, "title", info.title);
     ladle_column_info counter = {.struct_size = sizeof counter};
     cli_json_key(json, "counter");
     if (info.counter >= 0 && ladle_table_column(table, info.counter, &counter) == LADLE_OK) {
@@ -107,8 +95,8 @@ static void print_json_column(cli_json *json, const ladle_table *table, int32_t 
     } else {
         cli_json_null(json);
     }
-    json_number(json, "pages", info.n_pages);
-    json_number(json, "disk_nbytes", info.disk_nbytes);
+    cli_json_number(json, "pages", info.n_pages);
+    cli_json_number(json, "disk_nbytes", info.disk_nbytes);
     cli_json_key(json, "decoded_nbytes");
     if (decoded_nbytes(&info) >= 0) {
         cli_json_int(json, decoded_nbytes(&info));
@@ -118,10 +106,10 @@ static void print_json_column(cli_json *json, const ladle_table *table, int32_t 
     char codec[8];
     double ratio;
     if (first_page(table, column, codec, &ratio)) {
-        json_text(json, "codec", codec);
+        cli_json_text(json, "codec", codec);
     }
     if (info.reason != NULL) {
-        json_text(json, "error", info.reason);
+        cli_json_text(json, "error", info.reason);
     }
     cli_json_close(json, '}');
 }
@@ -131,15 +119,15 @@ static void print_json(const cli_session *session, const cli_selection *selectio
     const ladle_table *table = session->table;
     cli_json json = {.out = out};
     cli_json_open(&json, '{');
-    json_text(&json, "file", ladle_file_path(session->file));
-    json_text(&json, "uuid", ladle_file_uuid(session->file));
-    json_text(&json, "table", ladle_table_name(table));
-    json_text(&json, "format", ladle_table_format(table));
-    json_text(&json, "title", ladle_table_title(table));
-    json_number(&json, "entries", ladle_table_n_entries(table));
-    json_number(&json, "n_columns", ladle_table_n_columns(table));
-    json_number(&json, "n_clusters", n_clusters(table));
-    json_number(&json, "disk_nbytes", table_disk_nbytes(table));
+    cli_json_text(&json, "file", ladle_file_path(session->file));
+    cli_json_text(&json, "uuid", ladle_file_uuid(session->file));
+    cli_json_text(&json, "table", ladle_table_name(table));
+    cli_json_text(&json, "format", ladle_table_format(table));
+    cli_json_text(&json, "title", ladle_table_title(table));
+    cli_json_number(&json, "entries", ladle_table_n_entries(table));
+    cli_json_number(&json, "n_columns", ladle_table_n_columns(table));
+    cli_json_number(&json, "n_clusters", n_clusters(table));
+    cli_json_number(&json, "disk_nbytes", table_disk_nbytes(table));
     cli_json_key(&json, "columns");
     cli_json_open(&json, '[');
     for (int32_t i = 0; i < selection->count && !cli_output_failed(out); ++i) {

@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/search.h"
 #include "base/swap.h"
 #include "codec/scratch.h"
 
@@ -24,15 +25,7 @@ static const ladle_tree_column *layout_of(const ladle_table *table, int32_t colu
 /* The page that holds `entry`, for an entry below first_entry[n]. */
 static int64_t find_page(const ladle_tree_pages *pages, int64_t entry)
 {
-    int64_t low = 0, high = pages->n;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (pages->first_entry[middle + 1] <= entry)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return ladle_lower_bound(pages->first_entry + 1, pages->n, sizeof *pages->first_entry, entry + 1);
 }
 
 static void tree_page_bounds(const ladle_table *table, int32_t column, int64_t start, int64_t stop, int64_t *first,
@@ -81,14 +74,9 @@ typedef struct page_view {
 
 static ladle_status view_embedded(const ladle_tree_pages *pages, int64_t page, page_view *view, ladle_error *error)
 {
-    int64_t low = 0, high = pages->n_embedded;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (pages->embedded[middle].slot < page)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    int64_t low = 0;
+    if (pages->n_embedded > 0)
+        low = ladle_lower_bound(&pages->embedded->slot, pages->n_embedded, sizeof *pages->embedded, page);
     if (low == pages->n_embedded || pages->embedded[low].slot != page)
         return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET, "the basket is neither in the file nor in the tree");
     const ladle_embedded *basket = &pages->embedded[low];

@@ -39,7 +39,7 @@ typedef enum ladle_leaf_class {
 /* --- what the parser finds; texts borrow from the object ---------------------------------------- */
 
 typedef struct ladle_leaf {
-    int64_t reference; /* how the object is referred to */
+    int64_t reference; /* how the object is referred to; first, since it is searched for */
     ladle_leaf_class class_id;
     ladle_text class_name, name, title;
     int32_t len; /* fLen: primitives per entry, or per count */

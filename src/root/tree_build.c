@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/search.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,14 +35,7 @@ static const ladle_embedded *embedded_in(const ladle_tree *tree, const ladle_bra
     if (branch->n_embedded == 0)
         return NULL;
     const ladle_embedded *all = (const ladle_embedded *)tree->embedded.items + branch->first_embedded;
-    int64_t low = 0, high = branch->n_embedded;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (all[middle].slot < slot)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    int64_t low = ladle_lower_bound(&all->slot, branch->n_embedded, sizeof *all, slot);
     return low < branch->n_embedded && all[low].slot == slot ? &all[low] : NULL;
 }
 
@@ -129,8 +123,6 @@ static ladle_status build_paths(builder *b)
     ladle_arena *arena = &b->table->base.arena;
     for (int64_t i = 0; i < b->tree->branches.count; i++) {
         const ladle_branch *branch = branch_at(b, i);
-        const char *parent = branch->parent < 0 ? "" : b->paths[branch->parent];
-        const char *slash = branch->parent < 0 ? "" : "/";
         const char *name = text(b, branch->name);
         if (name == NULL)
             return (ladle_status)b->error->status;
@@ -138,11 +130,12 @@ static ladle_status build_paths(builder *b)
             b->paths[i] = name;
             continue;
         }
+        const char *parent = b->paths[branch->parent];
         size_t size = strlen(parent) + strlen(name) + 2;
         char *path = ladle_arena_alloc(arena, (int64_t)size, 1, b->error);
         if (path == NULL)
             return (ladle_status)b->error->status;
-        (void)snprintf(path, size, "%s%s%s", parent, slash, name);
+        (void)snprintf(path, size, "%s/%s", parent, name);
         b->paths[i] = path;
     }
     return LADLE_OK;
@@ -304,14 +297,7 @@ static int64_t recorded_clusters(const ladle_tree *tree, int64_t most, int64_t *
 
 static bool has_border(const ladle_tree_pages *pages, int64_t entry)
 {
-    int64_t low = 0, high = pages->n;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (pages->first_entry[middle] < entry)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    int64_t low = ladle_lower_bound(pages->first_entry, pages->n, sizeof *pages->first_entry, entry);
     return pages->first_entry[low] == entry;
 }
 

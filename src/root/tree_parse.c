@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/search.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -22,7 +23,7 @@ typedef struct parser {
 } parser;
 
 typedef struct class_seen {
-    int64_t reference;
+    int64_t reference; /* first: what is searched for */
     ladle_text name;
 } class_seen;
 
@@ -99,14 +100,7 @@ typedef struct pointer {
 static ladle_text find_class(parser *p, int64_t reference)
 {
     const class_seen *seen = p->classes.items; /* by rising reference, as they were met */
-    int64_t low = 0, high = p->classes.count;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (seen[middle].reference < reference)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    int64_t low = ladle_lower_bound(seen, p->classes.count, sizeof *seen, reference);
     if (low < p->classes.count && seen[low].reference == reference)
         return seen[low].name;
     ladle_text none = {"", 0};
@@ -259,14 +253,7 @@ static void read_leaf(parser *p, const pointer *at)
 ladle_leaf *ladle_tree_leaf(const ladle_tree *tree, int64_t reference)
 {
     ladle_leaf *leaves = tree->leaves.items;
-    int64_t low = 0, high = tree->leaves.count;
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (leaves[middle].reference < reference)
-            low = middle + 1;
-        else
-            high = middle;
-    }
+    int64_t low = ladle_lower_bound(leaves, tree->leaves.count, sizeof *leaves, reference);
     return low < tree->leaves.count && leaves[low].reference == reference ? &leaves[low] : NULL;
 }
 

@@ -1,6 +1,6 @@
 /* table/table.h: the abstract table that a format implements and deliver/ reads.
  *
- * A format (root/ttree.c, later RNTuple) fills a ladle_table: columns, clusters, and two functions that know
+ * A format (root/basket.c, later RNTuple) fills a ladle_table: columns, clusters, and two functions that know
  * its pages: `plan` says which pages hold the values of a buffer and where each goes, `decode` turns one
  * page's bytes into values. Neither reads the file: deliver/ does, coalesced, through table->source.
  *
