@@ -82,10 +82,24 @@ LADLE_API int64_t ladle_lease_nbytes(const ladle_lease *lease); /* count times d
 LADLE_API void ladle_lease_retain(ladle_lease *lease);
 LADLE_API void ladle_lease_release(ladle_lease *lease);
 
+/* What array the values are, where they are not just a row of that dtype: a text such as ">i2|3,4" (see
+ * ladle_values in ladle/store.h). Borrows until the last release; NULL and 0 bytes where there is none. */
+LADLE_API const void *ladle_lease_layout(const ladle_lease *lease, size_t *nbytes);
+
 /* Copies `count` values of `dtype` from `data` (any alignment) into a new block.
  * Returns owned: one lease. Fails with NOMEM, BUDGET or LIMIT. */
 LADLE_API ladle_lease *ladle_lease_copy(ladle_context *context, ladle_dtype dtype, int64_t count, const void *data,
                                         ladle_error *error);
+
+/* A block for `count` values, content unspecified. Returns owned: one lease. Fails with NOMEM, BUDGET or LIMIT. */
+LADLE_API ladle_lease *ladle_lease_create(ladle_context *context, ladle_dtype dtype, int64_t count, ladle_error *error);
+
+/* For the one who fills a new block, before anyone else has it. Borrows. */
+LADLE_API void *ladle_lease_writable(ladle_lease *lease);
+
+/* Copies the layout of a new block, once, before anyone else has it. 0 bytes: none. */
+LADLE_API ladle_status ladle_lease_set_layout(ladle_lease *lease, const void *layout, size_t nbytes,
+                                              ladle_error *error);
 
 /* --- process --------------------------------------------------------------------------------- */
 

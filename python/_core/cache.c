@@ -380,9 +380,14 @@ static PyObject *cache_clear(PyObject *self, PyObject *Py_UNUSED(ignored))
     return cache_change(self, ladle_cache_clear);
 }
 
+static void close_quietly(ladle_cache *cache)
+{
+    (void)ladle_cache_close(cache, NULL);
+}
+
 static PyObject *cache_close(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    return cache_change(self, ladle_cache_close);
+    return cache_change(self, close_quietly);
 }
 
 static PyObject *cache_set_budget(PyObject *self, PyObject *nbytes)
@@ -392,7 +397,7 @@ static PyObject *cache_set_budget(PyObject *self, PyObject *nbytes)
     if (cache == NULL || core_as_int64(nbytes, "nbytes", 0, &value) < 0) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS ladle_cache_set_budget(cache, value);
+    Py_BEGIN_ALLOW_THREADS ladle_cache_set_budget(cache, 0, value);
     Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 

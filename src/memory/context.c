@@ -267,3 +267,22 @@ void ladle_pages_free(ladle_context *context, void *memory, size_t capacity, lad
     atomic_fetch_sub_explicit(&context->held[kind], (int64_t)capacity, memory_order_relaxed);
     ladle_heap_put(&context->heap, memory, capacity);
 }
+
+void *ladle_pages_shrink(ladle_context *context, void *memory, size_t *capacity, size_t nbytes, ladle_memory_kind kind)
+{
+    size_t kept = ladle_heap_capacity(nbytes);
+    if (kept >= *capacity)
+        return memory;
+    if (ladle_heap_cut(&context->heap, memory, *capacity, kept)) {
+        atomic_fetch_sub_explicit(&context->held[kind], (int64_t)(*capacity - kept), memory_order_relaxed);
+        *capacity = kept;
+        return memory;
+    }
+    void *smaller = ladle_pages_alloc(context, nbytes, kind, &kept, NULL);
+    if (smaller == NULL)
+        return memory;
+    memcpy(smaller, memory, nbytes);
+    ladle_pages_free(context, memory, *capacity, kind);
+    *capacity = kept;
+    return smaller;
+}

@@ -32,6 +32,10 @@ void *ladle_pages_alloc(ladle_context *context, size_t nbytes, ladle_memory_kind
                         ladle_error *error);
 void ladle_pages_free(ladle_context *context, void *memory, size_t capacity, ladle_memory_kind kind);
 
+/* Gives back what lies beyond the first `nbytes` > 0 of memory from ladle_pages_alloc. The memory may move; *capacity
+ * is what is left, more than asked for where it cannot be less. Cannot fail. */
+void *ladle_pages_shrink(ladle_context *context, void *memory, size_t *capacity, size_t nbytes, ladle_memory_kind kind);
+
 /* Changes the kind of bytes already counted. */
 void ladle_ledger_move(ladle_context *context, ladle_memory_kind from, ladle_memory_kind to, int64_t nbytes);
 

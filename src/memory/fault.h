@@ -1,6 +1,6 @@
 /* memory/fault.h: faults on purpose.
  *
- * Every allocation and every read of the library passes a fault point. Tests arm one: the k-th event
+ * Every allocation, read and write of the library passes a fault point. Tests arm one: the k-th event
  * from now fails, once or from then on. The cost when nothing is armed is one relaxed load.
  */
 #ifndef LADLE_MEMORY_FAULT_H
@@ -16,6 +16,9 @@ typedef enum ladle_fault_kind {
     LADLE_FAULT_READ_SHORT,  /* a read gets fewer bytes than asked: must be carried on */
     LADLE_FAULT_READ_EOF,    /* a read finds the end of the file */
     LADLE_FAULT_INTERRUPTED, /* a read is interrupted: must be repeated */
+    LADLE_FAULT_WRITE_ERROR, /* a write fails with EIO */
+    LADLE_FAULT_WRITE_FULL,  /* a write finds the disk full */
+    LADLE_FAULT_WRITE_SHORT, /* a write takes fewer bytes than asked: must be carried on */
     LADLE_FAULT_KIND_COUNT
 } ladle_fault_kind;
 

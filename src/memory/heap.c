@@ -352,6 +352,16 @@ void ladle_heap_put(ladle_heap *heap, void *memory, size_t capacity)
     pthread_mutex_unlock(&heap->lock);
 }
 
+bool ladle_heap_cut(ladle_heap *heap, void *memory, size_t capacity, size_t kept)
+{
+    if (LADLE_HEAP_MALLOC || kept <= SMALL_MAX)
+        return false;
+    pthread_mutex_lock(&heap->lock);
+    pool_add(heap, (uint8_t *)memory + kept, capacity - kept);
+    pthread_mutex_unlock(&heap->lock);
+    return true;
+}
+
 int64_t ladle_heap_trim(ladle_heap *heap)
 {
     pthread_mutex_lock(&heap->lock);

@@ -56,6 +56,10 @@ void *ladle_heap_get(ladle_heap *heap, ladle_heap_request *request);
 /* `capacity` as ladle_heap_get gave it. */
 void ladle_heap_put(ladle_heap *heap, void *memory, size_t capacity);
 
+/* Gives back what lies beyond the first `kept` = ladle_heap_capacity(...) < capacity bytes. False where a block cannot
+ * be cut there. */
+bool ladle_heap_cut(ladle_heap *heap, void *memory, size_t capacity, size_t kept);
+
 /* Gives free memory back to the system; returns the bytes. */
 int64_t ladle_heap_trim(ladle_heap *heap);
 void ladle_heap_set_pool(ladle_heap *heap, int64_t pool_max);

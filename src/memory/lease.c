@@ -6,9 +6,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* `state` counts the users in its low half, and the caches that keep the block in its high half. */
-#define KEEPER (UINT64_C(1) << 32)
-#define USERS (KEEPER - 1)
+/* `state` counts the users in its low 24 bits, the caches that keep the block in the next 20, and those that watch the
+ * lease in the rest. The block goes with the last user or keeper, the lease with the last of all three. */
+#define USERS ((UINT64_C(1) << 24) - 1)
+#define KEEPER (UINT64_C(1) << 24)
+#define WATCHER (UINT64_C(1) << 44)
+#define HOLDERS (WATCHER - 1) /* users and keepers */
 
 struct ladle_lease {
     ladle_context *context;
@@ -16,6 +19,8 @@ struct ladle_lease {
     size_t capacity; /* of the pages behind data */
     int64_t count;   /* values */
     ladle_dtype dtype;
+    uint32_t layout_nbytes;
+    char *layout;
     atomic_uint_fast64_t state;
 };
 
@@ -46,11 +51,30 @@ ladle_lease *ladle_lease_create(ladle_context *context, ladle_dtype dtype, int64
     return lease;
 }
 
-static void destroy(ladle_lease *lease, ladle_memory_kind kind)
+/* Of a lease that nobody holds any more. */
+static void free_lease(ladle_context *context, ladle_lease *lease)
 {
-    ladle_context *context = lease->context;
-    ladle_pages_free(context, lease->data, lease->capacity, kind);
+    if (lease->layout != NULL)
+        ladle_free(context, lease->layout, lease->layout_nbytes, LADLE_MEMORY_METADATA);
     ladle_free(context, lease, sizeof *lease, LADLE_MEMORY_METADATA);
+    ladle_context_release(context);
+}
+
+/* Takes one user or keeper away; what belonged to nobody else is freed as `kind`. */
+static void let_go(ladle_lease *lease, uint64_t holder, ladle_memory_kind kind)
+{
+    /* Read before the count falls: afterwards others may free the lease at any time. */
+    ladle_context *context = lease->context;
+    uint8_t *data = lease->data;
+    size_t capacity = lease->capacity;
+    ladle_context_retain(context);
+    uint64_t before = atomic_fetch_sub(&lease->state, holder);
+    if ((before & HOLDERS) == holder)
+        ladle_pages_free(context, data, capacity, kind);
+    else if (holder == 1 && (before & USERS) == 1)
+        ladle_ledger_move(context, LADLE_MEMORY_LEASED, LADLE_MEMORY_RESTING, (int64_t)capacity);
+    if (before == holder)
+        free_lease(context, lease);
     ladle_context_release(context);
 }
 
@@ -107,18 +131,8 @@ void ladle_lease_retain(ladle_lease *lease)
 
 void ladle_lease_release(ladle_lease *lease)
 {
-    if (lease == NULL)
-        return;
-    /* Read before the count falls: afterwards the cache may free the block at any time. */
-    ladle_context *context = lease->context;
-    int64_t nbytes = (int64_t)lease->capacity;
-    ladle_context_retain(context);
-    uint64_t before = atomic_fetch_sub(&lease->state, 1);
-    if (before == 1)
-        destroy(lease, LADLE_MEMORY_LEASED);
-    else if ((before & USERS) == 1)
-        ladle_ledger_move(context, LADLE_MEMORY_LEASED, LADLE_MEMORY_RESTING, nbytes);
-    ladle_context_release(context);
+    if (lease != NULL)
+        let_go(lease, 1, LADLE_MEMORY_LEASED);
 }
 
 void ladle_lease_keep(ladle_lease *lease)
@@ -128,8 +142,53 @@ void ladle_lease_keep(ladle_lease *lease)
 
 void ladle_lease_drop(ladle_lease *lease)
 {
-    if (atomic_fetch_sub(&lease->state, KEEPER) == KEEPER)
-        destroy(lease, LADLE_MEMORY_RESTING);
+    let_go(lease, KEEPER, LADLE_MEMORY_RESTING);
+}
+
+void ladle_lease_watch(ladle_lease *lease)
+{
+    atomic_fetch_add(&lease->state, WATCHER);
+}
+
+void ladle_lease_unwatch(ladle_lease *lease)
+{
+    ladle_context *context = lease->context;
+    if (atomic_fetch_sub(&lease->state, WATCHER) == WATCHER)
+        free_lease(context, lease);
+}
+
+bool ladle_lease_try_retain(ladle_lease *lease)
+{
+    uint64_t state = atomic_load(&lease->state);
+    do {
+        if ((state & HOLDERS) == 0)
+            return false;
+    } while (!atomic_compare_exchange_weak(&lease->state, &state, state + 1));
+    if ((state & USERS) == 0)
+        ladle_ledger_move(lease->context, LADLE_MEMORY_RESTING, LADLE_MEMORY_LEASED, (int64_t)lease->capacity);
+    return true;
+}
+
+const void *ladle_lease_layout(const ladle_lease *lease, size_t *nbytes)
+{
+    *nbytes = lease->layout_nbytes;
+    return lease->layout;
+}
+
+ladle_status ladle_lease_set_layout(ladle_lease *lease, const void *layout, size_t nbytes, ladle_error *error)
+{
+    if (nbytes == 0)
+        return LADLE_OK;
+    ladle_error local;
+    error = error == NULL ? &local : error;
+    if (nbytes > UINT32_MAX)
+        return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a layout of %zu bytes", nbytes);
+    lease->layout = ladle_alloc(lease->context, nbytes, LADLE_MEMORY_METADATA, error);
+    if (lease->layout == NULL)
+        return (ladle_status)error->status;
+    memcpy(lease->layout, layout, nbytes);
+    lease->layout_nbytes = (uint32_t)nbytes;
+    return LADLE_OK;
 }
 
 bool ladle_lease_is_pinned(const ladle_lease *lease)

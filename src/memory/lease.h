@@ -14,12 +14,6 @@
 
 #include "memory/context.h"
 
-/* A block for `count` values, content unspecified, in use once. Returns owned. */
-ladle_lease *ladle_lease_create(ladle_context *context, ladle_dtype dtype, int64_t count, ladle_error *error);
-
-/* For the one who fills it, before anyone else has it. */
-void *ladle_lease_writable(ladle_lease *lease);
-
 /* Cuts the values to `count` <= what it was created with. */
 void ladle_lease_shorten(ladle_lease *lease, int64_t count);
 
@@ -34,5 +28,13 @@ void ladle_lease_drop(ladle_lease *lease);
 
 /* Does anybody but a cache use it? */
 bool ladle_lease_is_pinned(const ladle_lease *lease);
+
+/* A watcher holds on to the lease, not to its block, which is freed as if nobody watched. From then on the lease can
+ * only be asked to be retained, which it refuses, and be unwatched. */
+void ladle_lease_watch(ladle_lease *lease);
+void ladle_lease_unwatch(ladle_lease *lease);
+
+/* Retains it if its block is still there. For watchers. */
+bool ladle_lease_try_retain(ladle_lease *lease);
 
 #endif

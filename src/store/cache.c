@@ -8,9 +8,11 @@
  * of lowest priority leaves and sets the clock; of equals the one not used for longest. The heap is lazy: a hit
  * only raises entry->priority and entry->used, and the heap catches up when the entry comes to its top.
  */
+#include <ladle/store.h>
+
 #include "base/error.h"
 #include "base/hash.h"
-#include "store/store.h"
+#include "memory/lease.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -422,17 +424,20 @@ void ladle_cache_clear(ladle_cache *cache)
     pthread_mutex_unlock(&cache->lock);
 }
 
-void ladle_cache_close(ladle_cache *cache)
+ladle_status ladle_cache_close(ladle_cache *cache, ladle_error *error)
 {
     ladle_context_remove_reclaimer(cache->context, &cache->reclaimer);
     pthread_mutex_lock(&cache->lock);
     cache->closed = true;
     clear(cache);
     pthread_mutex_unlock(&cache->lock);
+    (void)error;
+    return LADLE_OK;
 }
 
-void ladle_cache_set_budget(ladle_cache *cache, int64_t budget_nbytes)
+void ladle_cache_set_budget(ladle_cache *cache, int32_t level, int64_t budget_nbytes)
 {
+    (void)level;
     pthread_mutex_lock(&cache->lock);
     cache->budget = budget_nbytes < 0 ? 0 : budget_nbytes;
     if (cache->budget > 0)
@@ -455,10 +460,20 @@ static ladle_status check_open(const ladle_cache *cache, ladle_error *error)
     return cache->closed ? ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "the cache is closed") : LADLE_OK;
 }
 
+static ladle_values values_of(ladle_lease *lease)
+{
+    return (ladle_values){
+        .dtype = ladle_lease_dtype(lease),
+        .count = ladle_lease_count(lease),
+        .data = ladle_lease_data(lease),
+        .lease = lease,
+    };
+}
+
 /* Lends a MADE entry. */
 static ladle_status lend(ladle_cache *cache, entry *e, ladle_lease **lease, ladle_error *error)
 {
-    ladle_status status = cache->store->ops->wake(cache->store, e->form, lease, error);
+    ladle_status status = cache->store->ops->wake(cache->store, e->form, e->dtype, e->count, lease, error);
     if (status == LADLE_OK) {
         e->hits++;
         cache->hits++;
@@ -537,7 +552,8 @@ ladle_status ladle_cache_put(ladle_cache *cache, const void *key, size_t key_nby
         return (ladle_status)error->status;
     void *form = NULL;
     int64_t nbytes = 0;
-    status = cache->store->ops->rest(cache->store, lease, &form, &nbytes, error);
+    ladle_values values = values_of(lease);
+    status = cache->store->ops->rest(cache->store, &values, &form, &nbytes, error);
     if (status != LADLE_OK) {
         free_entry(cache, fresh);
         return status;
@@ -630,8 +646,11 @@ static ladle_status make_entry(ladle_cache *cache, entry *e, ladle_make_buffer m
     void *form = NULL;
     int64_t nbytes = 0;
     /* What was made is lent even if it cannot be kept. */
-    if (status == LADLE_OK && cache->store->ops->rest(cache->store, *lease, &form, &nbytes, NULL) != LADLE_OK)
-        form = NULL;
+    if (status == LADLE_OK) {
+        ladle_values values = values_of(*lease);
+        if (cache->store->ops->rest(cache->store, &values, &form, &nbytes, NULL) != LADLE_OK)
+            form = NULL;
+    }
     pthread_mutex_lock(&cache->lock);
     cache->fetch_ns += cost_ns;
     e->error.status = LADLE_OK;

@@ -1,19 +1,25 @@
 /* The raw store: at rest a buffer is its own block. */
-#include "store/store.h"
+#include <ladle/store.h>
 
-static ladle_status raw_rest(ladle_store *store, ladle_lease *lease, void **form, int64_t *nbytes, ladle_error *error)
+#include "memory/lease.h"
+
+static ladle_status raw_rest(ladle_store *store, const ladle_values *values, void **form, int64_t *nbytes,
+                             ladle_error *error)
 {
     (void)store;
     (void)error;
-    ladle_lease_keep(lease);
-    *form = lease;
-    *nbytes = ladle_lease_held_nbytes(lease);
+    ladle_lease_keep(values->lease);
+    *form = values->lease;
+    *nbytes = ladle_lease_held_nbytes(values->lease);
     return LADLE_OK;
 }
 
-static ladle_status raw_wake(ladle_store *store, void *form, ladle_lease **lease, ladle_error *error)
+static ladle_status raw_wake(ladle_store *store, void *form, ladle_dtype dtype, int64_t count, ladle_lease **lease,
+                             ladle_error *error)
 {
     (void)store;
+    (void)dtype;
+    (void)count;
     (void)error;
     ladle_lease_retain(form);
     *lease = form;
@@ -32,6 +38,12 @@ static void raw_drop(ladle_store *store, void *form)
     ladle_lease_drop(form);
 }
 
+static void raw_info(ladle_store *store, ladle_store_info *info)
+{
+    (void)store;
+    (void)info;
+}
+
 static void raw_release(ladle_store *store)
 {
     (void)store;
@@ -39,7 +51,17 @@ static void raw_release(ladle_store *store)
 
 ladle_store *ladle_store_raw(void)
 {
-    static const ladle_store_ops ops = {"raw", raw_rest, raw_wake, raw_pinned, raw_drop, raw_release};
+    static const ladle_store_ops ops = {
+        .abi = LADLE_STORE_ABI,
+        .capabilities = LADLE_STORE_LENDS,
+        .name = "raw",
+        .rest = raw_rest,
+        .wake = raw_wake,
+        .pinned = raw_pinned,
+        .drop = raw_drop,
+        .info = raw_info,
+        .release = raw_release,
+    };
     static ladle_store store = {&ops};
     return &store;
 }

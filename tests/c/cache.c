@@ -215,7 +215,7 @@ static int64_t unit(void)
 static void evicts_the_cheapest_then_the_oldest(void **state)
 {
     (void)state;
-    ladle_cache_set_budget(f.cache, 3 * unit());
+    ladle_cache_set_budget(f.cache, 0, 3 * unit());
     put("dear", 1000, 1, 1000000000);
     put("cheap", 1000, 2, 1000);
     put("middle", 1000, 3, 1000000);
@@ -244,7 +244,7 @@ static void evicts_the_cheapest_then_the_oldest(void **state)
 static void a_used_entry_outlives_its_peers(void **state)
 {
     (void)state;
-    ladle_cache_set_budget(f.cache, 10 * unit());
+    ladle_cache_set_budget(f.cache, 0, 10 * unit());
     put("hot", 1000, 7, 5000);
     for (int i = 0; i < 200; i++) {
         char key[16];
@@ -259,7 +259,7 @@ static void pins_are_never_evicted(void **state)
 {
     (void)state;
     const int64_t budget = 4 * unit();
-    ladle_cache_set_budget(f.cache, budget);
+    ladle_cache_set_budget(f.cache, 0, budget);
     ladle_lease *pins[3];
     ladle_error error = blank_error();
     for (int i = 0; i < 3; i++) {
@@ -278,7 +278,7 @@ static void pins_are_never_evicted(void **state)
     put("large", 2500, 1, 1000000000); /* does not fit beside the pins: not kept */
     assert_false(has("large"));
     /* Lowered below what is pinned: pins stay, the rest goes. */
-    ladle_cache_set_budget(f.cache, unit());
+    ladle_cache_set_budget(f.cache, 0, unit());
     assert_int_equal(stats_of().entries, 3);
     assert_int_equal(stats_of().nbytes, 3 * unit());
     for (int i = 0; i < 3; i++) {
@@ -296,8 +296,8 @@ static void closing_keeps_leases_and_refuses_use(void **state)
     ladle_lease *lease, *none;
     ladle_error error = blank_error();
     assert_ok(ladle_cache_get(f.cache, "a", 1, &lease, &error), error);
-    ladle_cache_close(f.cache);
-    ladle_cache_close(f.cache);
+    (void)ladle_cache_close(f.cache, NULL);
+    (void)ladle_cache_close(f.cache, NULL);
     assert_int_equal(((const int32_t *)ladle_lease_data(lease))[99], 5);
     assert_int_equal(stats_of().entries, 0);
     assert_int_equal(ladle_cache_get(f.cache, "a", 1, &none, &error), LADLE_INVALID);
@@ -425,7 +425,7 @@ static void the_makers_error_is_everyones(void **state)
 static void what_does_not_fit_is_lent_all_the_same(void **state)
 {
     (void)state;
-    ladle_cache_set_budget(f.cache, 10);
+    ladle_cache_set_budget(f.cache, 0, 10);
     maker m = {.key = "k", .n = 5000, .tag = 8};
     fetcher fetchers[FETCHERS];
     fetch_together(&m, fetchers);
@@ -450,7 +450,7 @@ static void delete_meanwhile(void)
 
 static void close_meanwhile(void)
 {
-    ladle_cache_close(f.cache);
+    (void)ladle_cache_close(f.cache, NULL);
 }
 
 static void clear_meanwhile(void)
@@ -543,7 +543,7 @@ static void *race(void *argument)
             lease = block(1 + k * 50, k);
             status = ladle_cache_put(f.cache, key, 1, lease, 100, &error);
             break;
-        case 4: ladle_cache_set_budget(f.cache, random_below(&r->seed, 2000)); break;
+        case 4: ladle_cache_set_budget(f.cache, 0, random_below(&r->seed, 2000)); break;
         default: status = ladle_cache_fetch(f.cache, key, 1, make_tagged, &k, &lease, &error); break;
         }
         r->failed += status != LADLE_OK && status != LADLE_NOT_FOUND;

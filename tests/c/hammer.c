@@ -89,7 +89,7 @@ static void *hammer(void *argument)
         switch (random_below(&w->seed, 12)) {
         case 0: open_again(w); break;
         case 1: (void)ladle_context_trim(s->context); break;
-        case 2: ladle_cache_set_budget(s->cache, random_below(&w->seed, 60000)); break;
+        case 2: ladle_cache_set_budget(s->cache, 0, random_below(&w->seed, 60000)); break;
         case 3: ladle_cache_clear(s->cache); break;
         case 4:
         case 5: read_some(w, s->table, NULL); break;

@@ -26,12 +26,14 @@ static void raw_lends_its_own_block(void **state)
     const void *data = ladle_lease_data(lease);
     void *form;
     int64_t nbytes;
-    assert_ok(store->ops->rest(store, lease, &form, &nbytes, &error), error);
+    ladle_values values = {
+        .dtype = LADLE_DTYPE_I32, .count = 10, .data = ladle_lease_data(lease), .lease = lease};
+    assert_ok(store->ops->rest(store, &values, &form, &nbytes, &error), error);
     assert_int_equal(nbytes, ladle_lease_held_nbytes(lease));
     assert_true(store->ops->pinned(store, form));
     ladle_lease_release(lease);
     assert_false(store->ops->pinned(store, form));
-    assert_ok(store->ops->wake(store, form, &again, &error), error);
+    assert_ok(store->ops->wake(store, form, LADLE_DTYPE_I32, 10, &again, &error), error);
     assert_ptr_equal(ladle_lease_data(again), data);
     assert_true(store->ops->pinned(store, form));
     ladle_lease_release(again);

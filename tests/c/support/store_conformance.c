@@ -11,6 +11,22 @@ static ladle_lease *block(ladle_context *context, ladle_dtype dtype, int64_t cou
     return lease;
 }
 
+static ladle_status rest(ladle_store *store, ladle_lease *lease, void **form, int64_t *nbytes, ladle_error *error)
+{
+    ladle_values values = {
+        .dtype = ladle_lease_dtype(lease),
+        .count = ladle_lease_count(lease),
+        .data = ladle_lease_data(lease),
+        .lease = lease,
+    };
+    return store->ops->rest(store, &values, form, nbytes, error);
+}
+
+static bool is_pinned(ladle_store *store, void *form)
+{
+    return store->ops->pinned != NULL && store->ops->pinned(store, form);
+}
+
 static void assert_is(const ladle_lease *lease, ladle_dtype dtype, int64_t count, uint64_t seed)
 {
     assert_int_equal(ladle_lease_dtype(lease), dtype);
@@ -37,7 +53,7 @@ static void comes_back(ladle_context *context, ladle_store *store)
             ladle_error error = blank_error();
             ladle_lease *lease = block(context, (ladle_dtype)dtype, counts[i], (uint64_t)n + 1);
             int64_t nbytes = -1;
-            assert_ok(store->ops->rest(store, lease, &forms[n], &nbytes, &error), error);
+            assert_ok(rest(store, lease, &forms[n], &nbytes, &error), error);
             assert_non_null(forms[n]);
             assert_true(nbytes >= 0);
             assert_is(lease, (ladle_dtype)dtype, counts[i], (uint64_t)n + 1); /* the caller's, still */
@@ -49,9 +65,9 @@ static void comes_back(ladle_context *context, ladle_store *store)
             for (int dtype = LADLE_DTYPE_BOOL; dtype <= LADLE_DTYPE_F64; dtype++, n++) {
                 ladle_error error = blank_error();
                 ladle_lease *first, *second;
-                assert_false(store->ops->pinned(store, forms[n]));
-                assert_ok(store->ops->wake(store, forms[n], &first, &error), error);
-                assert_ok(store->ops->wake(store, forms[n], &second, &error), error);
+                assert_false(is_pinned(store, forms[n]));
+                assert_ok(store->ops->wake(store, forms[n], (ladle_dtype)dtype, counts[i], &first, &error), error);
+                assert_ok(store->ops->wake(store, forms[n], (ladle_dtype)dtype, counts[i], &second, &error), error);
                 assert_is(first, (ladle_dtype)dtype, counts[i], (uint64_t)n + 1);
                 assert_is(second, (ladle_dtype)dtype, counts[i], (uint64_t)n + 1);
                 ladle_lease_release(first);
@@ -71,7 +87,7 @@ static void is_counted(ladle_context *context, ladle_store *store)
     ladle_lease *lease = block(context, LADLE_DTYPE_I32, 50000, 3);
     void *form;
     int64_t nbytes;
-    assert_ok(store->ops->rest(store, lease, &form, &nbytes, &error), error);
+    assert_ok(rest(store, lease, &form, &nbytes, &error), error);
     ladle_lease_release(lease);
     assert_int_equal(held_of(context, LADLE_MEMORY_LEASED), 0);
     assert_int_equal(held_of(context, LADLE_MEMORY_RESTING) + held_of(context, LADLE_MEMORY_COMPRESSED) - before,
@@ -87,9 +103,9 @@ static void users_are_safe(ladle_context *context, ladle_store *store)
     ladle_lease *lease = block(context, LADLE_DTYPE_F32, 1234, 8), *used;
     void *form;
     int64_t nbytes;
-    assert_ok(store->ops->rest(store, lease, &form, &nbytes, &error), error);
+    assert_ok(rest(store, lease, &form, &nbytes, &error), error);
     ladle_lease_release(lease);
-    assert_ok(store->ops->wake(store, form, &used, &error), error);
+    assert_ok(store->ops->wake(store, form, LADLE_DTYPE_F32, 1234, &used, &error), error);
     store->ops->drop(store, form);
     assert_is(used, LADLE_DTYPE_F32, 1234, 8);
     ladle_lease_release(used);
@@ -105,9 +121,9 @@ static void fails_cleanly(ladle_context *context, ladle_store *store)
         int64_t nbytes;
         ladle_lease *woken = NULL;
         ladle_fault_arm(context, LADLE_FAULT_ALLOC, k, false);
-        ladle_status status = store->ops->rest(store, lease, &form, &nbytes, &error);
+        ladle_status status = rest(store, lease, &form, &nbytes, &error);
         if (status == LADLE_OK) {
-            status = store->ops->wake(store, form, &woken, &error);
+            status = store->ops->wake(store, form, LADLE_DTYPE_I64, 3000, &woken, &error);
             assert_int_equal(woken != NULL, status == LADLE_OK);
         }
         int64_t n = ladle_fault_disarm(context, LADLE_FAULT_ALLOC);
