@@ -103,12 +103,12 @@ class BufferCache(MutableMapping[str, _Array]):
     def __setitem__(self, key: str, value: _Array) -> None:
         if not isinstance(key, str):
             raise TypeError(f"keys must be str, not {type(key).__name__}")
-        values, dtype = pack(value)
+        values, dtype, layout = pack(value)
         if self._budget is not None and values.nbytes > self._budget:
             self._refuse(key)
             return
         try:
-            self.core.put(key, values, dtype)
+            self.core.put(key, values, dtype, 0, layout)
         except BudgetError as error:
             if error.status != "BUDGET":
                 raise
