@@ -86,12 +86,15 @@ typedef struct ladle_store ladle_store;
 /* The form is the block itself: `rest` always gets a lease, and `wake` costs nothing. */
 #define LADLE_STORE_LENDS 1u
 
+/* What *nbytes of `rest` counts is not memory: dropping it gives none back. */
+#define LADLE_STORE_ON_DISK 2u
+
 /* What a store does. `form` is whatever it keeps for one buffer: never NULL, owned by the cache until `drop`.
  * Every function may be called from several threads at once, and without any lock of the cache, so it may take as
  * long as it needs; only `pinned`, `drop` and `info` must be quick and must not allocate. */
 typedef struct ladle_store_ops {
     uint32_t abi;          /* LADLE_STORE_ABI; later versions append */
-    uint32_t capabilities; /* LADLE_STORE_LENDS */
+    uint32_t capabilities; /* LADLE_STORE_LENDS | LADLE_STORE_ON_DISK */
     const char *name;      /* "raw", "compressed", "hdf5" */
 
     /* Takes a buffer to rest. *nbytes is what counts against the level's budget. On failure *form is NULL. */
@@ -169,7 +172,7 @@ typedef struct ladle_cache_level_stats {
     size_t struct_size;
     const char *store; /* its name. Borrows: as long as the cache */
     int64_t entries;
-    int64_t nbytes, peak_nbytes, budget; /* at rest, now and at most; budget 0: none */
+    int64_t nbytes, peak_nbytes, budget;                  /* at rest, now and at most; budget 0: none */
     int64_t rests, rest_raw_nbytes, rest_nbytes, rest_ns; /* buffers taken to rest, as arrays, at rest, time */
     int64_t wakes, wake_raw_nbytes, wake_ns;              /* buffers lent or brought back from here */
     int64_t drops;                                        /* copies dropped for room */
@@ -193,7 +196,8 @@ typedef struct ladle_cache_stats {
     int32_t levels;
 } ladle_cache_stats;
 
-/* Set struct_size before the call. `key` and `layout` borrow until the entry changes: use them inside the visit only. */
+/* Set struct_size before the call. `key` and `layout` borrow until the entry changes: use them inside the visit only.
+ */
 typedef struct ladle_cache_entry {
     size_t struct_size;
     const void *key;

@@ -1,0 +1,305 @@
+/* Levels of a cache: which forms leave when one is full, and whether they are dropped, moved down or evicted. */
+#include "store/cache.h"
+
+#include "base/checked.h"
+
+/* Cost of what is not known: about that of zstd, in ns per byte. */
+static const double unknown_cost_per_byte = 1.0;
+
+/* Set while this thread moves a form: what it allocates for that must not make a reclaimer move more. */
+static _Thread_local bool in_move;
+
+/* --- heap ------------------------------------------------------------------------------------ */
+
+static void heap_set(level *l, int32_t at, int64_t i, entry *e)
+{
+    l->heap[i] = e;
+    e->places[at].heap_index = i;
+}
+
+/* Does `a` leave before `b`, as far as the heap knows? */
+static bool leaves_before(int32_t at, const entry *a, const entry *b)
+{
+    const place *p = &a->places[at], *q = &b->places[at];
+    return p->heap_priority < q->heap_priority || (p->heap_priority <= q->heap_priority && p->heap_used < q->heap_used);
+}
+
+static void sift_down(level *l, int32_t at, int64_t i, entry *e)
+{
+    for (;;) {
+        int64_t child = 2 * i + 1;
+        if (child >= l->heap_count)
+            break;
+        if (child + 1 < l->heap_count && leaves_before(at, l->heap[child + 1], l->heap[child]))
+            child++;
+        if (!leaves_before(at, l->heap[child], e))
+            break;
+        heap_set(l, at, i, l->heap[child]);
+        i = child;
+    }
+    heap_set(l, at, i, e);
+}
+
+static void sift_up(level *l, int32_t at, int64_t i, entry *e)
+{
+    while (i > 0 && leaves_before(at, e, l->heap[(i - 1) / 2])) {
+        heap_set(l, at, i, l->heap[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    heap_set(l, at, i, e);
+}
+
+static void heap_insert(level *l, int32_t at, entry *e)
+{
+    e->places[at].heap_priority = e->places[at].priority;
+    e->places[at].heap_used = e->used;
+    l->heap_count++;
+    sift_up(l, at, l->heap_count - 1, e);
+}
+
+static void heap_remove(level *l, int32_t at, entry *e)
+{
+    int64_t i = e->places[at].heap_index;
+    entry *last = l->heap[--l->heap_count];
+    if (last == e)
+        return;
+    if (leaves_before(at, last, e))
+        sift_up(l, at, i, last);
+    else
+        sift_down(l, at, i, last);
+}
+
+/* --- forms ----------------------------------------------------------------------------------- */
+
+int32_t level_of(const ladle_cache *cache, const entry *e, int32_t from)
+{
+    for (int32_t i = from; i < cache->n_levels; i++)
+        if (e->places[i].form != NULL)
+            return i;
+    return -1;
+}
+
+/* What it costs to bring an entry back that has left this level, ns. */
+static double cost_of_leaving(const ladle_cache *cache, int32_t at, const entry *e)
+{
+    double raw_nbytes = (double)e->count * (double)ladle_dtype_size(e->dtype);
+    int32_t below = level_of(cache, e, at + 1);
+    if (below < 0 && at + 1 < cache->n_levels)
+        below = at + 1;
+    if (below < 0)
+        return e->cost_ns > 0 ? (double)e->cost_ns : raw_nbytes * unknown_cost_per_byte;
+    const ladle_cache_level_stats *s = &cache->levels[below].stats;
+    double per_byte = s->wake_raw_nbytes > 0 ? (double)s->wake_ns / (double)s->wake_raw_nbytes : unknown_cost_per_byte;
+    return raw_nbytes * per_byte;
+}
+
+static void renew(const ladle_cache *cache, int32_t at, entry *e)
+{
+    place *p = &e->places[at];
+    p->priority = cache->levels[at].clock + cost_of_leaving(cache, at, e) / (double)(p->nbytes + 1);
+}
+
+void level_doom(ladle_cache *cache, entry *e)
+{
+    e->doomed = true;
+    for (int32_t i = 0; i < cache->n_levels; i++)
+        if (e->places[i].form != NULL) {
+            level *l = &cache->levels[i];
+            e->places[i].priority = e->places[i].heap_priority = 0;
+            sift_up(l, i, e->places[i].heap_index, e);
+        }
+}
+
+void level_renew(ladle_cache *cache, entry *e)
+{
+    e->used = ++cache->tick;
+    for (int32_t i = 0; i < cache->n_levels; i++)
+        if (e->places[i].form != NULL)
+            renew(cache, i, e);
+}
+
+void level_attach(ladle_cache *cache, int32_t at, entry *e, void *form, int64_t nbytes)
+{
+    level *l = &cache->levels[at];
+    e->places[at].form = form;
+    e->places[at].nbytes = nbytes;
+    level_renew(cache, e);
+    heap_insert(l, at, e);
+    l->stats.entries++;
+    l->nbytes += nbytes;
+    l->peak_nbytes = ladle_max(l->peak_nbytes, l->nbytes);
+    cache->nbytes += nbytes;
+    cache->peak_nbytes = ladle_max(cache->peak_nbytes, cache->nbytes);
+}
+
+void *level_detach(ladle_cache *cache, int32_t at, entry *e)
+{
+    level *l = &cache->levels[at];
+    void *form = e->places[at].form;
+    heap_remove(l, at, e);
+    l->stats.entries--;
+    l->nbytes -= e->places[at].nbytes;
+    cache->nbytes -= e->places[at].nbytes;
+    e->places[at].form = NULL;
+    return form;
+}
+
+void level_drop(ladle_cache *cache, int32_t at, entry *e)
+{
+    ladle_store *store = cache->levels[at].store;
+    store->ops->drop(store, level_detach(cache, at, e));
+}
+
+/* --- who leaves ------------------------------------------------------------------------------ */
+
+/* A copy can always leave, in use or not; what has no other form can while nobody uses it. */
+static bool may_leave(const ladle_cache *cache, int32_t at, const entry *e, bool may_move)
+{
+    ladle_store *store = cache->levels[at].store;
+    if (e->busy > 0 || e->moving)
+        return false;
+    if (level_of(cache, e, at + 1) >= 0)
+        return true;
+    if (!may_move && at + 1 < cache->n_levels)
+        return false;
+    if (level_of(cache, e, 0) < at)
+        return true; /* it is still above */
+    return store->ops->pinned == NULL || !store->ops->pinned(store, e->places[at].form);
+}
+
+/* The form that leaves next, or NULL. */
+static entry *find_victim(ladle_cache *cache, int32_t at, bool may_move)
+{
+    level *l = &cache->levels[at];
+    entry *aside = NULL, *victim = NULL; /* passed over, linked through `aside` */
+    while (victim == NULL && l->heap_count > 0) {
+        entry *e = l->heap[0];
+        place *p = &e->places[at];
+        if (p->heap_priority < p->priority || p->heap_used < e->used) {
+            /* Used since the heap last looked. */
+            p->heap_priority = p->priority;
+            p->heap_used = e->used;
+            sift_down(l, at, 0, e);
+        } else if (may_leave(cache, at, e, may_move)) {
+            victim = e;
+        } else {
+            heap_remove(l, at, e);
+            e->aside = aside;
+            aside = e;
+        }
+    }
+    while (aside != NULL) {
+        entry *next = aside->aside;
+        heap_insert(l, at, aside);
+        aside = next;
+    }
+    return victim;
+}
+
+static void evict(ladle_cache *cache, level *l, entry *e)
+{
+    if (!e->doomed) {
+        l->stats.evictions++;
+        cache->evictions++;
+    }
+    entry_remove(cache, e);
+}
+
+/* Lets the form go: a copy is dropped, else it is moved down, else the entry is evicted. */
+static void leave(ladle_cache *cache, int32_t at, entry *e)
+{
+    level *l = &cache->levels[at];
+    l->clock = e->places[at].priority;
+    if (level_of(cache, e, at + 1) >= 0 || level_of(cache, e, 0) < at) {
+        l->stats.drops++;
+        level_drop(cache, at, e);
+        return;
+    }
+    if (at + 1 < cache->n_levels && !e->doomed) {
+        int64_t nbytes = e->places[at].nbytes;
+        e->moving = true;
+        e->busy++;
+        l->leaving += nbytes;
+        bool was_in_move = in_move;
+        in_move = true;
+        bool moved = keep_move(cache, at, at + 1, e);
+        in_move = was_in_move;
+        l->leaving -= nbytes;
+        e->moving = false;
+        if (moved && e->state == MADE && e->places[at].form != NULL) {
+            l->stats.moves++;
+            level_drop(cache, at, e);
+        } else if (!moved && e->state == MADE) {
+            evict(cache, l, e);
+        }
+        entry_unbusy(cache, e);
+        pthread_cond_broadcast(&cache->changed);
+        return;
+    }
+    evict(cache, l, e);
+}
+
+int64_t level_shrink(ladle_cache *cache, int32_t at, int64_t target, bool may_move)
+{
+    level *l = &cache->levels[at];
+    int64_t left = 0;
+    target = ladle_max(target, 0);
+    while (l->nbytes > target) {
+        entry *victim = l->nbytes - l->leaving > target ? find_victim(cache, at, may_move) : NULL;
+        if (victim != NULL) {
+            left += victim->places[at].nbytes;
+            leave(cache, at, victim);
+        } else if (l->leaving > 0 && may_move) {
+            pthread_cond_wait(&cache->changed, &cache->lock); /* others move what has to leave */
+        } else {
+            break;
+        }
+    }
+    return left;
+}
+
+bool level_reserve(ladle_cache *cache, int32_t at, int64_t need)
+{
+    level *l = &cache->levels[at];
+    if (l->budget > 0 && need > l->budget)
+        return false;
+    while (l->budget > 0 && l->nbytes + l->reserved + need > l->budget) {
+        int64_t before = l->nbytes + l->reserved;
+        (void)level_shrink(cache, at, l->budget - l->reserved - need, true);
+        if (l->nbytes + l->reserved >= before && l->nbytes + l->reserved + need > l->budget)
+            return false;
+    }
+    l->reserved += need;
+    return true;
+}
+
+void level_unreserve(ladle_cache *cache, int32_t at, int64_t nbytes)
+{
+    cache->levels[at].reserved -= nbytes;
+}
+
+int64_t level_estimate(const ladle_cache *cache, int32_t at, int64_t raw_nbytes)
+{
+    const level *l = &cache->levels[at];
+    if (l->stats.rest_raw_nbytes == 0 || store_lends(l->store))
+        return raw_nbytes;
+    double ratio = (double)l->stats.rest_nbytes / (double)l->stats.rest_raw_nbytes;
+    return (int64_t)(ratio * (double)raw_nbytes) + 1;
+}
+
+int64_t level_reclaim(void *user, int64_t need, bool may_wait)
+{
+    ladle_cache *cache = user;
+    if (may_wait)
+        pthread_mutex_lock(&cache->lock);
+    else if (pthread_mutex_trylock(&cache->lock) != 0)
+        return 0;
+    int64_t freed = 0;
+    for (int32_t i = 0; i < cache->n_levels && freed < need; i++) {
+        level *l = &cache->levels[i];
+        if ((l->store->ops->capabilities & LADLE_STORE_ON_DISK) == 0)
+            freed += level_shrink(cache, i, l->nbytes - (need - freed), may_wait && !in_move);
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return freed;
+}
