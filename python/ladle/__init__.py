@@ -29,6 +29,7 @@ from ladle._errors import (
     UnsupportedError,
 )
 from ladle._info import OpenInfo, info
+from ladle._offload import offload
 from ladle._open import open  # noqa: A004 - the name that users of h5py, zarr and uproot expect
 from ladle.cache import (
     BufferCache,
@@ -54,6 +55,7 @@ __all__ = [
     "__version__",
     "info",
     "memory",
+    "offload",
     "open",
 ]
 

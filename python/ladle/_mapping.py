@@ -126,6 +126,16 @@ class Cache(MutableMapping[str, _Array]):
         """Path of its named file, or ``None``."""
         return self._path
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether this process has it open: it was not closed, nor left to the parent process."""
+        return not self._closed and self._forks == _core.forks()
+
     # --- as a mapping
 
     def __getitem__(self, key: str) -> _Array:
@@ -366,7 +376,7 @@ class Cache(MutableMapping[str, _Array]):
         name = type(self).__name__
         if self._closed:
             return f"<{name} closed>"
-        if self._path is not None and self._forks != _core.forks():
+        if self._path is not None and not self.is_usable:
             return f"<{name} of the parent process: {self._path}>"
         entries = len(self.core)
         plural = "" if entries == 1 else "s"
