@@ -115,7 +115,7 @@ typedef struct ladle_store_ops {
 
     /* Persistent stores only, else NULL. `load` calls found(user, item) once for each buffer that the store holds
      * already, whose forms the cache then owns; `found` returns false to stop. `commit` makes the store hold exactly
-     * these items for whoever opens it later: all of them, or what it held before. */
+     * these items for whoever opens it later: all of them, or what it held before. One call of it at a time. */
     ladle_status (*load)(ladle_store *store, bool (*found)(void *user, const ladle_store_item *item), void *user,
                          ladle_error *error);
     ladle_status (*commit)(ladle_store *store, const ladle_store_item *items, int64_t count, ladle_error *error);

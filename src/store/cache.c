@@ -48,6 +48,7 @@ static void destroy(ladle_cache *cache)
         ladle_free(context, l->heap, (size_t)l->heap_capacity * sizeof *l->heap, LADLE_MEMORY_METADATA);
         l->store->ops->release(l->store);
     }
+    (void)pthread_mutex_destroy(&cache->committing);
     (void)pthread_cond_destroy(&cache->changed);
     (void)pthread_mutex_destroy(&cache->lock);
     ladle_free(context, cache, sizeof *cache, LADLE_MEMORY_METADATA);
@@ -83,6 +84,7 @@ ladle_cache *ladle_cache_create_levels(ladle_context *context, const ladle_cache
     atomic_init(&cache->references, 1);
     (void)pthread_mutex_init(&cache->lock, NULL); /* cannot fail on the platforms served */
     (void)pthread_cond_init(&cache->changed, NULL);
+    (void)pthread_mutex_init(&cache->committing, NULL);
     if (keep_load(cache, error) != LADLE_OK) {
         destroy(cache);
         return NULL;

@@ -76,8 +76,9 @@ struct ladle_cache {
     atomic_int references;
     ladle_reclaimer reclaimer;
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* an entry was made, brought back or moved */
-    entry **index;          /* open addressing; NULL is free */
+    pthread_cond_t changed;     /* an entry was made, brought back or moved */
+    pthread_mutex_t committing; /* taken before `lock` */
+    entry **index;              /* open addressing; NULL is free */
     int64_t index_size;
     int64_t index_used;
     entry *oldest, *newest;
@@ -134,10 +135,10 @@ void entry_unbusy(ladle_cache *cache, entry *e);
 /* The first level at or after `from` that has a form of `e`, or -1. */
 int32_t level_of(const ladle_cache *cache, const entry *e, int32_t from);
 
-/* Gives `e` a form in a level; takes it away without dropping it. */
+/* Gives `e` a form in a level, and takes it away; or leaves it with a form that counts no longer. */
 void level_attach(ladle_cache *cache, int32_t at, entry *e, void *form, int64_t nbytes);
-void *level_detach(ladle_cache *cache, int32_t at, entry *e);
 void level_drop(ladle_cache *cache, int32_t at, entry *e);
+void level_uncount(ladle_cache *cache, int32_t at, entry *e);
 
 /* A use: renews the entry in all its levels. */
 void level_renew(ladle_cache *cache, entry *e);

@@ -201,7 +201,7 @@ void entry_remove(ladle_cache *cache, entry *e)
 {
     for (int32_t i = 0; i < cache->n_levels; i++)
         if (e->places[i].form != NULL && e->busy > 0)
-            e->places[i].form = level_detach(cache, i, e); /* no longer counted; dropped by the last one who uses it */
+            level_uncount(cache, i, e); /* dropped by the last one who works with it */
         else if (e->places[i].form != NULL)
             level_drop(cache, i, e);
     unlink_entry(cache, e);

@@ -132,22 +132,21 @@ void level_attach(ladle_cache *cache, int32_t at, entry *e, void *form, int64_t 
     cache->peak_nbytes = ladle_max(cache->peak_nbytes, cache->nbytes);
 }
 
-void *level_detach(ladle_cache *cache, int32_t at, entry *e)
+void level_uncount(ladle_cache *cache, int32_t at, entry *e)
 {
     level *l = &cache->levels[at];
-    void *form = e->places[at].form;
     heap_remove(l, at, e);
     l->stats.entries--;
     l->nbytes -= e->places[at].nbytes;
     cache->nbytes -= e->places[at].nbytes;
-    e->places[at].form = NULL;
-    return form;
 }
 
 void level_drop(ladle_cache *cache, int32_t at, entry *e)
 {
     ladle_store *store = cache->levels[at].store;
-    store->ops->drop(store, level_detach(cache, at, e));
+    level_uncount(cache, at, e);
+    store->ops->drop(store, e->places[at].form);
+    e->places[at].form = NULL;
 }
 
 /* --- who leaves ------------------------------------------------------------------------------ */
@@ -226,9 +225,10 @@ static void leave(ladle_cache *cache, int32_t at, entry *e)
         in_move = was_in_move;
         l->leaving -= nbytes;
         e->moving = false;
-        if (moved && e->state == MADE && e->places[at].form != NULL) {
+        if (moved && e->state == MADE) {
             l->stats.moves++;
-            level_drop(cache, at, e);
+            if (e->busy == 1) /* else it stays for now, as a copy: somebody has begun to work with it */
+                level_drop(cache, at, e);
         } else if (!moved && e->state == MADE) {
             evict(cache, l, e);
         }
@@ -284,7 +284,7 @@ int64_t level_estimate(const ladle_cache *cache, int32_t at, int64_t raw_nbytes)
     if (l->stats.rest_raw_nbytes == 0 || store_lends(l->store))
         return raw_nbytes;
     double ratio = (double)l->stats.rest_nbytes / (double)l->stats.rest_raw_nbytes;
-    return (int64_t)(ratio * (double)raw_nbytes) + 1;
+    return (int64_t)(ratio * (double)raw_nbytes + 0.5);
 }
 
 int64_t level_reclaim(void *user, int64_t need, bool may_wait)

@@ -181,15 +181,15 @@ ladle_status cache_commit(ladle_cache *cache, bool named_only, ladle_error *erro
 {
     ladle_error local;
     error = error == NULL ? &local : error;
-    for (int32_t i = 0; i < cache->n_levels; i++) {
+    ladle_status status = LADLE_OK;
+    pthread_mutex_lock(&cache->committing);
+    for (int32_t i = 0; i < cache->n_levels && status == LADLE_OK; i++) {
         ladle_store *store = cache->levels[i].store;
         ladle_store_info info = {.struct_size = sizeof info};
         store->ops->info(store, &info);
-        ladle_status status = LADLE_OK;
         if (store->ops->commit != NULL && (info.named || !named_only))
             status = commit_level(cache, i, error);
-        if (status != LADLE_OK)
-            return status;
     }
-    return LADLE_OK;
+    pthread_mutex_unlock(&cache->committing);
+    return status;
 }
