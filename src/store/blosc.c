@@ -34,16 +34,16 @@ enum {
 };
 
 /* What one context can do. */
-typedef struct kind {
+typedef struct worker_kind {
     ladle_blosc_form form;
     bool compresses;
     int32_t threads;
-} kind;
+} worker_kind;
 
 typedef struct worker {
     struct worker *next;
     blosc2_context *context;
-    kind kind;
+    worker_kind kind;
     int64_t nbytes; /* charged */
 } worker;
 
@@ -159,7 +159,7 @@ static int sums(blosc2_postfilter_params *params)
 /* What a context holds once it has worked, found by asking malloc after each kind of work in c-blosc2 3.3: itself; four
  * blocks per thread; and for zstd its own state: 96 KiB to decompress; to compress, tables that grow with the level and
  * with the bytes it sees at once. The other codecs keep nothing. Good to a third of what it is. */
-static int64_t state_nbytes(const ladle_blosc *blosc, const kind *kind)
+static int64_t state_nbytes(const ladle_blosc *blosc, const worker_kind *kind)
 {
     static const int64_t per_byte[10] = {0, 4, 10, 9, 12, 12, 11, 17, 17, 17};
     int64_t block = kind->form.block_nbytes, tables = 0;
@@ -183,7 +183,7 @@ static void free_worker(ladle_blosc *blosc, worker *w)
     ladle_free(blosc->context, w, sizeof *w, LADLE_MEMORY_METADATA);
 }
 
-static blosc2_context *create_compressor(const ladle_blosc *blosc, const kind *kind)
+static blosc2_context *create_compressor(const ladle_blosc *blosc, const worker_kind *kind)
 {
     blosc2_prefilter_params params = {0};
     blosc2_cparams asked = BLOSC2_CPARAMS_DEFAULTS;
@@ -200,7 +200,7 @@ static blosc2_context *create_compressor(const ladle_blosc *blosc, const kind *k
     return blosc2_create_cctx(asked);
 }
 
-static blosc2_context *create_decompressor(const kind *kind)
+static blosc2_context *create_decompressor(const worker_kind *kind)
 {
     blosc2_postfilter_params params = {0};
     blosc2_dparams asked = BLOSC2_DPARAMS_DEFAULTS;
@@ -222,7 +222,7 @@ static bool is_as_asked(const ladle_blosc *blosc, const worker *w)
            is.filters[BLOSC2_MAX_FILTERS - 2] == BLOSC_NOFILTER && is.filters[BLOSC2_MAX_FILTERS - 1] == blosc->filter;
 }
 
-static worker *create_worker(ladle_blosc *blosc, const kind *kind, ladle_error *error)
+static worker *create_worker(ladle_blosc *blosc, const worker_kind *kind, ladle_error *error)
 {
     worker *w = ladle_alloc(blosc->context, sizeof *w, LADLE_MEMORY_METADATA, error);
     if (w == NULL)
@@ -250,13 +250,13 @@ static worker *create_worker(ladle_blosc *blosc, const kind *kind, ladle_error *
     return w;
 }
 
-static bool is_same_kind(const kind *a, const kind *b)
+static bool is_same_kind(const worker_kind *a, const worker_kind *b)
 {
     return a->compresses == b->compresses && a->threads == b->threads && a->form.delta == b->form.delta &&
            a->form.block_nbytes == b->form.block_nbytes && a->form.value_nbytes == b->form.value_nbytes;
 }
 
-static worker *take_worker(ladle_blosc *blosc, const kind *kind, ladle_error *error)
+static worker *take_worker(ladle_blosc *blosc, const worker_kind *kind, ladle_error *error)
 {
     pthread_mutex_lock(&blosc->lock);
     worker **link = &blosc->idle;
@@ -350,7 +350,7 @@ static ladle_status fail_to_compress(const ladle_blosc *blosc, int32_t nbytes, i
 static ladle_status ask_block(ladle_blosc *blosc, uint32_t value_nbytes, const void *data, int32_t nbytes, void *out,
                               int32_t *block, ladle_error *error)
 {
-    kind any = {.form = {.value_nbytes = value_nbytes}, .compresses = true, .threads = 1};
+    worker_kind any = {.form = {.value_nbytes = value_nbytes}, .compresses = true, .threads = 1};
     worker *w = create_worker(blosc, &any, error);
     if (w == NULL)
         return (ladle_status)error->status;
@@ -371,7 +371,7 @@ int32_t ladle_blosc_block(ladle_blosc *blosc, uint32_t value_nbytes, const void 
     int32_t block = blosc->block[i];
     pthread_mutex_unlock(&blosc->lock);
     if (block == 0 && nbytes >= BLOCK_ASK) {
-        int32_t said;
+        int32_t said = 0;
         if (ask_block(blosc, value_nbytes, data, nbytes, out, &said, error) != LADLE_OK)
             return 0;
         if (said >= BLOCK_LEAST && said < nbytes && said % 8 == 0) {
@@ -391,7 +391,7 @@ int32_t ladle_blosc_block(ladle_blosc *blosc, uint32_t value_nbytes, const void 
 ladle_status ladle_blosc_compress(ladle_blosc *blosc, const ladle_blosc_form *form, const void *data, int32_t nbytes,
                                   void *out, int32_t *chunk_nbytes, ladle_error *error)
 {
-    kind kind = {.form = *form, .compresses = true, .threads = threads_for(blosc, form, nbytes)};
+    worker_kind kind = {.form = *form, .compresses = true, .threads = threads_for(blosc, form, nbytes)};
     ladle_error local;
     error = error == NULL ? &local : error;
     worker *w = take_worker(blosc, &kind, error);
@@ -408,7 +408,7 @@ ladle_status ladle_blosc_compress(ladle_blosc *blosc, const ladle_blosc_form *fo
 ladle_status ladle_blosc_decompress(ladle_blosc *blosc, const ladle_blosc_form *form, const void *chunk,
                                     int32_t chunk_nbytes, void *out, int32_t nbytes, ladle_error *error)
 {
-    kind kind = {.form = *form, .compresses = false, .threads = threads_for(blosc, form, nbytes)};
+    worker_kind kind = {.form = *form, .compresses = false, .threads = threads_for(blosc, form, nbytes)};
     ladle_error local;
     error = error == NULL ? &local : error;
     worker *w = take_worker(blosc, &kind, error);
