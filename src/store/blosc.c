@@ -25,8 +25,8 @@
 _Static_assert((int)LADLE_BLOSC_OVERHEAD == (int)BLOSC2_MAX_OVERHEAD, "a chunk needs the room that c-blosc2 says");
 
 enum {
-    IDLE_MAX = 24,             /* contexts that are kept while nobody uses them */
-    IDLE_NBYTES_MAX = 8 << 20, /* and their bytes, beyond the last two */
+    IDLE_MAX = 48,             /* contexts that are kept while nobody uses them */
+    IDLE_NBYTES_MAX = 4 << 20, /* and their bytes, beyond the last two */
     BLOCK_LEAST = LADLE_BLOSC_CHUNK_LEAST,
     BLOCK_ASK = 64 << 10, /* below this many bytes c-blosc2 is not asked for the size of blocks */
     THREADS_MAX = 128,
@@ -170,7 +170,7 @@ static int64_t state_nbytes(const ladle_blosc *blosc, const worker_kind *kind)
         int64_t seen = split ? block / kind->form.value_nbytes : block, rounded = 4096;
         while (rounded < seen)
             rounded *= 2;
-        tables = (64 << 10) + per_byte[blosc->level] * rounded;
+        tables = (blosc->level < 6 ? 64 << 10 : 220 << 10) + per_byte[blosc->level] * rounded;
     }
     return 1536 + kind->threads * (4 * block + tables);
 }
@@ -346,6 +346,11 @@ static ladle_status fail_to_compress(const ladle_blosc *blosc, int32_t nbytes, i
                       code == 0 ? "no room" : blosc2_error_string(code), code);
 }
 
+static int32_t le32(const uint8_t *p)
+{
+    return (int32_t)((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+}
+
 /* Asks c-blosc2 for its own size of blocks: it writes the header of a chunk and then finds no room for the rest. */
 static ladle_status ask_block(ladle_blosc *blosc, uint32_t value_nbytes, const void *data, int32_t nbytes, void *out,
                               int32_t *block, ladle_error *error)
@@ -356,7 +361,7 @@ static ladle_status ask_block(ladle_blosc *blosc, uint32_t value_nbytes, const v
         return (ladle_status)error->status;
     memset(out, 0, BLOSC2_MAX_OVERHEAD);
     (void)blosc2_compress_ctx(w->context, data, nbytes, out, BLOSC2_MAX_OVERHEAD);
-    memcpy(block, (const uint8_t *)out + BLOSC2_CHUNK_BLOCKSIZE, sizeof *block);
+    *block = le32((const uint8_t *)out + BLOSC2_CHUNK_BLOCKSIZE);
     give_worker(blosc, w, false);
     return LADLE_OK;
 }
@@ -405,12 +410,25 @@ ladle_status ladle_blosc_compress(ladle_blosc *blosc, const ladle_blosc_form *fo
     return LADLE_OK;
 }
 
+/* Does the header of the chunk say what is known of it? What it says of itself is not to be believed alone: with
+ * another size of blocks, say, other values would come out. */
+static bool is_chunk_of(const ladle_blosc_form *form, const uint8_t *chunk, int32_t chunk_nbytes, int32_t nbytes)
+{
+    return chunk_nbytes >= BLOSC2_MAX_OVERHEAD && chunk[BLOSC2_CHUNK_TYPESIZE] == form->value_nbytes &&
+           le32(chunk + BLOSC2_CHUNK_NBYTES) == nbytes && le32(chunk + BLOSC2_CHUNK_CBYTES) == chunk_nbytes &&
+           le32(chunk + BLOSC2_CHUNK_BLOCKSIZE) == form->block_nbytes;
+}
+
 ladle_status ladle_blosc_decompress(ladle_blosc *blosc, const ladle_blosc_form *form, const void *chunk,
                                     int32_t chunk_nbytes, void *out, int32_t nbytes, ladle_error *error)
 {
     worker_kind kind = {.form = *form, .compresses = false, .threads = threads_for(blosc, form, nbytes)};
     ladle_error local;
     error = error == NULL ? &local : error;
+    if (!is_chunk_of(form, chunk, chunk_nbytes, nbytes))
+        return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                          "%d bytes are not a chunk of c-blosc2 that holds %d bytes in blocks of %d", chunk_nbytes,
+                          nbytes, form->block_nbytes);
     worker *w = take_worker(blosc, &kind, error);
     if (w == NULL)
         return (ladle_status)error->status;
