@@ -447,10 +447,10 @@ static void faults_leave_nothing(void **state)
     free(data);
 }
 
-/* Where in a form its only chunk begins: the 4 bytes of `nbytes` behind the head are 4 bytes into it. */
+/* Where in a form its only chunk begins: the last place where, 4 bytes into it, `nbytes` is said. */
 static uint8_t *chunk_of(void *form, int32_t nbytes)
 {
-    for (size_t i = 16; i < 128; i += 4)
+    for (size_t i = 128; i >= 16; i -= 4)
         if (memcmp((uint8_t *)form + i, &nbytes, sizeof nbytes) == 0)
             return (uint8_t *)form + i - 4;
     fail_msg("the form has no chunk of %d bytes", nbytes);
