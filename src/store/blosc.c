@@ -25,8 +25,8 @@
 _Static_assert((int)LADLE_BLOSC_OVERHEAD == (int)BLOSC2_MAX_OVERHEAD, "a chunk needs the room that c-blosc2 says");
 
 enum {
-    IDLE_MAX = 24,             /* contexts that are kept while nobody uses them */
-    IDLE_NBYTES_MAX = 8 << 20, /* and their bytes, beyond the last two */
+    IDLE_MAX = 48,             /* contexts that are kept while nobody uses them */
+    IDLE_NBYTES_MAX = 4 << 20, /* and their bytes, beyond the last two */
     BLOCK_LEAST = LADLE_BLOSC_CHUNK_LEAST,
     BLOCK_ASK = 64 << 10, /* below this many bytes c-blosc2 is not asked for the size of blocks */
     THREADS_MAX = 128,
@@ -34,16 +34,16 @@ enum {
 };
 
 /* What one context can do. */
-typedef struct kind {
+typedef struct worker_kind {
     ladle_blosc_form form;
     bool compresses;
     int32_t threads;
-} kind;
+} worker_kind;
 
 typedef struct worker {
     struct worker *next;
     blosc2_context *context;
-    kind kind;
+    worker_kind kind;
     int64_t nbytes; /* charged */
 } worker;
 
@@ -159,7 +159,7 @@ static int sums(blosc2_postfilter_params *params)
 /* What a context holds once it has worked, found by asking malloc after each kind of work in c-blosc2 3.3: itself; four
  * blocks per thread; and for zstd its own state: 96 KiB to decompress; to compress, tables that grow with the level and
  * with the bytes it sees at once. The other codecs keep nothing. Good to a third of what it is. */
-static int64_t state_nbytes(const ladle_blosc *blosc, const kind *kind)
+static int64_t state_nbytes(const ladle_blosc *blosc, const worker_kind *kind)
 {
     static const int64_t per_byte[10] = {0, 4, 10, 9, 12, 12, 11, 17, 17, 17};
     int64_t block = kind->form.block_nbytes, tables = 0;
@@ -170,7 +170,7 @@ static int64_t state_nbytes(const ladle_blosc *blosc, const kind *kind)
         int64_t seen = split ? block / kind->form.value_nbytes : block, rounded = 4096;
         while (rounded < seen)
             rounded *= 2;
-        tables = (64 << 10) + per_byte[blosc->level] * rounded;
+        tables = (blosc->level < 6 ? 64 << 10 : 220 << 10) + per_byte[blosc->level] * rounded;
     }
     return 1536 + kind->threads * (4 * block + tables);
 }
@@ -183,7 +183,7 @@ static void free_worker(ladle_blosc *blosc, worker *w)
     ladle_free(blosc->context, w, sizeof *w, LADLE_MEMORY_METADATA);
 }
 
-static blosc2_context *create_compressor(const ladle_blosc *blosc, const kind *kind)
+static blosc2_context *create_compressor(const ladle_blosc *blosc, const worker_kind *kind)
 {
     blosc2_prefilter_params params = {0};
     blosc2_cparams asked = BLOSC2_CPARAMS_DEFAULTS;
@@ -200,7 +200,7 @@ static blosc2_context *create_compressor(const ladle_blosc *blosc, const kind *k
     return blosc2_create_cctx(asked);
 }
 
-static blosc2_context *create_decompressor(const kind *kind)
+static blosc2_context *create_decompressor(const worker_kind *kind)
 {
     blosc2_postfilter_params params = {0};
     blosc2_dparams asked = BLOSC2_DPARAMS_DEFAULTS;
@@ -222,7 +222,7 @@ static bool is_as_asked(const ladle_blosc *blosc, const worker *w)
            is.filters[BLOSC2_MAX_FILTERS - 2] == BLOSC_NOFILTER && is.filters[BLOSC2_MAX_FILTERS - 1] == blosc->filter;
 }
 
-static worker *create_worker(ladle_blosc *blosc, const kind *kind, ladle_error *error)
+static worker *create_worker(ladle_blosc *blosc, const worker_kind *kind, ladle_error *error)
 {
     worker *w = ladle_alloc(blosc->context, sizeof *w, LADLE_MEMORY_METADATA, error);
     if (w == NULL)
@@ -250,13 +250,13 @@ static worker *create_worker(ladle_blosc *blosc, const kind *kind, ladle_error *
     return w;
 }
 
-static bool is_same_kind(const kind *a, const kind *b)
+static bool is_same_kind(const worker_kind *a, const worker_kind *b)
 {
     return a->compresses == b->compresses && a->threads == b->threads && a->form.delta == b->form.delta &&
            a->form.block_nbytes == b->form.block_nbytes && a->form.value_nbytes == b->form.value_nbytes;
 }
 
-static worker *take_worker(ladle_blosc *blosc, const kind *kind, ladle_error *error)
+static worker *take_worker(ladle_blosc *blosc, const worker_kind *kind, ladle_error *error)
 {
     pthread_mutex_lock(&blosc->lock);
     worker **link = &blosc->idle;
@@ -346,17 +346,22 @@ static ladle_status fail_to_compress(const ladle_blosc *blosc, int32_t nbytes, i
                       code == 0 ? "no room" : blosc2_error_string(code), code);
 }
 
+static int32_t le32(const uint8_t *p)
+{
+    return (int32_t)((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+}
+
 /* Asks c-blosc2 for its own size of blocks: it writes the header of a chunk and then finds no room for the rest. */
 static ladle_status ask_block(ladle_blosc *blosc, uint32_t value_nbytes, const void *data, int32_t nbytes, void *out,
                               int32_t *block, ladle_error *error)
 {
-    kind any = {.form = {.value_nbytes = value_nbytes}, .compresses = true, .threads = 1};
+    worker_kind any = {.form = {.value_nbytes = value_nbytes}, .compresses = true, .threads = 1};
     worker *w = create_worker(blosc, &any, error);
     if (w == NULL)
         return (ladle_status)error->status;
     memset(out, 0, BLOSC2_MAX_OVERHEAD);
     (void)blosc2_compress_ctx(w->context, data, nbytes, out, BLOSC2_MAX_OVERHEAD);
-    memcpy(block, (const uint8_t *)out + BLOSC2_CHUNK_BLOCKSIZE, sizeof *block);
+    *block = le32((const uint8_t *)out + BLOSC2_CHUNK_BLOCKSIZE);
     give_worker(blosc, w, false);
     return LADLE_OK;
 }
@@ -371,7 +376,7 @@ int32_t ladle_blosc_block(ladle_blosc *blosc, uint32_t value_nbytes, const void 
     int32_t block = blosc->block[i];
     pthread_mutex_unlock(&blosc->lock);
     if (block == 0 && nbytes >= BLOCK_ASK) {
-        int32_t said;
+        int32_t said = 0;
         if (ask_block(blosc, value_nbytes, data, nbytes, out, &said, error) != LADLE_OK)
             return 0;
         if (said >= BLOCK_LEAST && said < nbytes && said % 8 == 0) {
@@ -391,7 +396,7 @@ int32_t ladle_blosc_block(ladle_blosc *blosc, uint32_t value_nbytes, const void 
 ladle_status ladle_blosc_compress(ladle_blosc *blosc, const ladle_blosc_form *form, const void *data, int32_t nbytes,
                                   void *out, int32_t *chunk_nbytes, ladle_error *error)
 {
-    kind kind = {.form = *form, .compresses = true, .threads = threads_for(blosc, form, nbytes)};
+    worker_kind kind = {.form = *form, .compresses = true, .threads = threads_for(blosc, form, nbytes)};
     ladle_error local;
     error = error == NULL ? &local : error;
     worker *w = take_worker(blosc, &kind, error);
@@ -405,12 +410,25 @@ ladle_status ladle_blosc_compress(ladle_blosc *blosc, const ladle_blosc_form *fo
     return LADLE_OK;
 }
 
+/* Does the header of the chunk say what is known of it? What it says of itself is not to be believed alone: with
+ * another size of blocks, say, other values would come out. */
+static bool is_chunk_of(const ladle_blosc_form *form, const uint8_t *chunk, int32_t chunk_nbytes, int32_t nbytes)
+{
+    return chunk_nbytes >= BLOSC2_MAX_OVERHEAD && chunk[BLOSC2_CHUNK_TYPESIZE] == form->value_nbytes &&
+           le32(chunk + BLOSC2_CHUNK_NBYTES) == nbytes && le32(chunk + BLOSC2_CHUNK_CBYTES) == chunk_nbytes &&
+           le32(chunk + BLOSC2_CHUNK_BLOCKSIZE) == form->block_nbytes;
+}
+
 ladle_status ladle_blosc_decompress(ladle_blosc *blosc, const ladle_blosc_form *form, const void *chunk,
                                     int32_t chunk_nbytes, void *out, int32_t nbytes, ladle_error *error)
 {
-    kind kind = {.form = *form, .compresses = false, .threads = threads_for(blosc, form, nbytes)};
+    worker_kind kind = {.form = *form, .compresses = false, .threads = threads_for(blosc, form, nbytes)};
     ladle_error local;
     error = error == NULL ? &local : error;
+    if (!is_chunk_of(form, chunk, chunk_nbytes, nbytes))
+        return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                          "%d bytes are not a chunk of c-blosc2 that holds %d bytes in blocks of %d", chunk_nbytes,
+                          nbytes, form->block_nbytes);
     worker *w = take_worker(blosc, &kind, error);
     if (w == NULL)
         return (ladle_status)error->status;

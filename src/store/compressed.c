@@ -6,8 +6,8 @@
  * that wakes them. Only what would fit a slab is compressed in a scratch first, so that no block of the larger size
  * comes and goes. Fewer bytes than a chunk is worth lie in the block as they are.
  *
- * Delta. Integers that rise, as offsets do, are stored as differences where that is smaller by a twentieth: a sample
- * of the buffer is compressed both ways, which costs a few per cent of the whole and only where short runs of values
+ * Delta. Integers that rise, as offsets do, are stored as differences where that is smaller by a twentieth: a stretch
+ * of its middle is compressed both ways, which costs a few per cent of the whole and only where short runs of values
  * never fall. */
 #include "store/compressed.h"
 
@@ -22,8 +22,7 @@
 
 enum {
     SMALL_NBYTES = 32 << 10,  /* what fits a slab */
-    SAMPLE_NBYTES = 16 << 10, /* compressed both ways to choose */
-    SAMPLE_PIECES = 4,        /* taken from all over the buffer */
+    SAMPLE_NBYTES = 32 << 10, /* compressed both ways to choose */
     SCRATCH_KEPT = 4,
     ALIGNMENT = 8
 };
@@ -41,12 +40,13 @@ typedef struct form_head {
     int32_t chunk_nbytes[];
 } form_head;
 
-/* Memory of one thread that compresses. */
+_Static_assert((int)SAMPLE_NBYTES <= (int)SMALL_NBYTES, "what a sample is compressed to must fit the scratch");
+
+/* Memory of one thread that compresses what is small, or a sample. */
 typedef struct scratch {
     struct scratch *next;
     size_t capacity;
     uint8_t packed[SMALL_NBYTES + LADLE_BLOSC_OVERHEAD + ALIGNMENT];
-    uint8_t sample[SAMPLE_NBYTES];
 } scratch;
 
 typedef struct compressed_store {
@@ -115,29 +115,15 @@ static void give_scratch(compressed_store *store, scratch *s)
 
 /* --- delta ----------------------------------------------------------------------------------- */
 
-/* The bytes to judge by: all of a small buffer, else pieces from its beginning, middle and end. */
-static const void *sample_of(scratch *s, const ladle_values *values, int64_t nbytes, int32_t *sample_nbytes)
-{
-    if (nbytes <= SAMPLE_NBYTES) {
-        *sample_nbytes = (int32_t)nbytes;
-        return values->data;
-    }
-    enum { PIECE = SAMPLE_NBYTES / SAMPLE_PIECES };
-    int64_t step = (nbytes - PIECE) / (SAMPLE_PIECES - 1) / ALIGNMENT * ALIGNMENT;
-    for (int i = 0; i < SAMPLE_PIECES; i++)
-        memcpy(s->sample + i * PIECE, (const uint8_t *)values->data + i * step, PIECE);
-    *sample_nbytes = SAMPLE_NBYTES;
-    return s->sample;
-}
-
 /* Decides whether differences pay. */
 static ladle_status choose_delta(compressed_store *store, scratch *s, const ladle_values *values, int64_t nbytes,
                                  bool *delta, ladle_error *error)
 {
     ladle_blosc_form form = {.value_nbytes = (uint32_t)ladle_dtype_size(values->dtype)};
-    int32_t sample_nbytes, plain, differences;
+    int32_t sample_nbytes = nbytes < SAMPLE_NBYTES ? (int32_t)nbytes : SAMPLE_NBYTES, plain, differences;
+    /* All of a small buffer, else a stretch of its middle, long enough to show what repeats. */
+    const void *sample = (const uint8_t *)values->data + (nbytes - sample_nbytes) / 2 / ALIGNMENT * ALIGNMENT;
     *delta = false;
-    const void *sample = sample_of(s, values, nbytes, &sample_nbytes);
     form.block_nbytes = ladle_blosc_block(store->blosc, form.value_nbytes, sample, sample_nbytes, s->packed, error);
     if (form.block_nbytes == 0)
         return (ladle_status)error->status;
@@ -248,8 +234,8 @@ static ladle_status rest_chunks(compressed_store *store, const ladle_values *val
         status = choose_delta(store, s, values, head->nbytes, &delta, error);
     head->packing = delta ? CHUNKS_OF_DIFFERENCES : CHUNKS;
     if (status == LADLE_OK && small) {
-        head->block_nbytes =
-            ladle_blosc_block(store->blosc, head->value_nbytes, values->data, (int32_t)head->nbytes, s->packed, error);
+        head->block_nbytes = ladle_blosc_block(store->blosc, head->value_nbytes, values->data,
+                                               nbytes_of_chunk(head, head->n_chunks - 1), s->packed, error);
         status = head->block_nbytes == 0 ? (ladle_status)error->status
                                          : rest_small(store, s, head, values->data, form, error);
     } else if (status == LADLE_OK) {

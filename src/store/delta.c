@@ -87,7 +87,7 @@ bool ladle_delta_rises(ladle_dtype dtype, const void *data, int64_t count)
     bool rises = false;
     for (int64_t r = 0; r < runs; r++) {
         /* The first run begins with the first value, the last one ends with the last. */
-        int64_t first = runs == 1 ? 0 : (count - RUN) / (runs - 1) * r;
+        int64_t first = runs == 1 ? 0 : (count - RUN) * r / (runs - 1);
         const uint8_t *at = (const uint8_t *)data + first * size;
         uint64_t before = rank_of(dtype, at);
         for (int64_t i = 1; i < RUN; i++) {

@@ -2,6 +2,8 @@
 #include "support/check.h"
 #include "support/store_conformance.h"
 
+#include <unistd.h>
+
 static ladle_store *make_raw(ladle_context *context)
 {
     (void)context;
@@ -44,6 +46,43 @@ static void compressed_conforms(void **state)
     }
 }
 
+static ladle_store *make_hdf5(ladle_context *context, const char *path)
+{
+    ladle_error error = blank_error();
+    ladle_hdf5_options options = {.struct_size = sizeof options, .path = path};
+    ladle_store *store = ladle_store_hdf5_create(context, &options, &error);
+    assert_some(store, error);
+    return store;
+}
+
+static ladle_store *make_scratch(ladle_context *context)
+{
+    return make_hdf5(context, NULL);
+}
+
+static void hdf5_scratch_conforms(void **state)
+{
+    (void)state;
+    int before = count_fds();
+    assert_conforms(make_scratch);
+    assert_int_equal(count_fds(), before);
+}
+
+static char named_path[64];
+
+static ladle_store *make_named(ladle_context *context)
+{
+    return make_hdf5(context, named_path);
+}
+
+static void hdf5_named_conforms(void **state)
+{
+    (void)state;
+    (void)snprintf(named_path, sizeof named_path, "/tmp/ladle-store-%ld.h5", (long)getpid());
+    assert_conforms(make_named);
+    assert_int_equal(unlink(named_path), 0);
+}
+
 /* In the raw store a buffer at rest is its own block: pinned means that it is in use. */
 static void raw_lends_its_own_block(void **state)
 {
@@ -74,6 +113,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(raw_conforms),
+        cmocka_unit_test(hdf5_scratch_conforms),
+        cmocka_unit_test(hdf5_named_conforms),
         cmocka_unit_test(raw_lends_its_own_block),
         cmocka_unit_test(compressed_conforms),
     };
