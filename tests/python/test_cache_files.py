@@ -162,6 +162,24 @@ def test_where_the_scratch_file_lies(tmp_path, monkeypatch):
     assert ladle.HDF5BufferCache("here.h5").path == str(tmp_path / "here.h5")
 
 
+def test_a_network_file_system_is_a_warning(monkeypatch):
+    class OnNetwork:
+        """What the extension says of a scratch file on such a file system."""
+
+        path = None
+
+        def __init__(self, *_, **__):
+            pass
+
+        def levels(self):
+            return [{"network": True, "path": "/net/scratch"}]
+
+    monkeypatch.setattr("ladle._mapping._core.Cache", OnNetwork)
+    with pytest.warns(RuntimeWarning, match=r"/net/scratch.*dir=.*LADLE_SCRATCH") as caught:
+        ladle.HDF5BufferCache()
+    assert caught[0].filename == __file__
+
+
 @pytest.mark.parametrize("where", ["path", "dir"])
 def test_no_such_folder(tmp_path, where):
     missing = tmp_path / "no" / "such" / "folder"
