@@ -585,10 +585,11 @@ static void a_child_does_not_wait(void **state)
     fill((uint8_t *)data, 8, SHARED_COUNT, RISING);
     ladle_store *store = make(context, (ladle_compressed_options){.threads = 2}, LADLE_DELTA_BY_MEASURE, 0);
     (void)round_trip(store, LADLE_DTYPE_I64, SHARED_COUNT, data);
+    (void)usleep(20000); /* until the workers wait: only then would they be waited for */
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        (void)alarm(60);
+        (void)alarm(20);
         store->ops->release(store);
         _exit(0);
     }
