@@ -15,7 +15,7 @@ def test_both_read_the_same_from_what_is_left(tmp_path):
     assert len(left) > 80
     entries = never_committed = 0
     for path in left:
-        if path.stat().st_size <= 512 or not path.read_bytes()[512:516] == b"\x89HDF":
+        if path.stat().st_size <= 512 or path.read_bytes()[512:516] != b"\x89HDF":
             never_committed += 1  # killed while the very first commit was made
             continue
         with h5py.File(path) as file:
