@@ -3,3 +3,9 @@ add_executable(ladle_floor "${PROJECT_SOURCE_DIR}/bench/floor.c")
 ladle_compile_settings(ladle_floor)
 set_target_properties(ladle_floor PROPERTIES OUTPUT_NAME floor RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
 target_link_libraries(ladle_floor PRIVATE ladle_static PkgConfig::LADLE_DEPS Threads::Threads)
+
+# bench/disk.c: the HDF5 store beside plain pread and pwrite.
+add_executable(ladle_disk "${PROJECT_SOURCE_DIR}/bench/disk.c")
+ladle_compile_settings(ladle_disk)
+set_target_properties(ladle_disk PROPERTIES OUTPUT_NAME disk RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+target_link_libraries(ladle_disk PRIVATE ladle_static Threads::Threads)
