@@ -16,7 +16,8 @@ _STYLE = """
 background:none;color:inherit;white-space:nowrap}
 .ladle-cache td.n,.ladle-cache th.n{text-align:right}
 .ladle-cache td.key{font-family:ui-monospace,monospace;max-width:30em;overflow:hidden;
-text-overflow:ellipsis}
+text-overflow:ellipsis;width:100%}
+.ladle-cache td.type{max-width:16em;overflow:hidden;text-overflow:ellipsis}
 .ladle-cache th{font-weight:600;opacity:.7}
 .ladle-cache .bar{display:flex;height:1em;min-width:16em;border-radius:2px;overflow:hidden;
 background:rgba(127,127,127,.22)}
@@ -80,9 +81,11 @@ class CacheInfo(dict[str, Any]):
                 '<span class="swatch rest"></span>at rest',
                 '<span class="swatch copy"></span>copies, also in a tier below',
                 '<span class="swatch none"></span>free</div>',
-                self._html_keys("hottest keys", "hits", lambda value: f"{value}"),
-                self._html_keys("costliest keys, to make again", "cost_ns", _milliseconds),
-                self._html_keys("costliest keys, brought back so far", "wake_ns", _milliseconds),
+                self._html_keys("hottest keys, by look-ups", "hits", lambda value: f"{value}"),
+                self._html_keys("costliest keys, by time to make them", "cost_ns", _milliseconds),
+                self._html_keys(
+                    "costliest keys, by time spent to bring them back", "wake_ns", _milliseconds
+                ),
                 "</div>",
             )
         )
@@ -98,9 +101,9 @@ class CacheInfo(dict[str, Any]):
         return [(one[0], one[1], one[2]) for one in split]
 
     def _scales(self) -> list[int]:
-        """Return what the full length of each bar stands for: the budget, else the fullest."""
-        fullest = max((level["nbytes"] for level in self["levels"]), default=0)
-        return [max(level["budget"] or fullest, level["nbytes"]) or 1 for level in self["levels"]]
+        """Return what the length of each bar stands for: the budget, else the largest of all."""
+        largest = max(max(level["budget"], level["nbytes"]) for level in self["levels"])
+        return [max(level["budget"] or largest, level["nbytes"]) or 1 for level in self["levels"]]
 
     def _html_keys(self, title: str, name: str, text: Callable[[int], str]) -> str:
         entries = [entry for entry in self["entries"] if entry[name] > 0]
@@ -110,7 +113,7 @@ class CacheInfo(dict[str, Any]):
         rows = "".join(
             f'<tr><td class="n">{escape(text(entry[name]))}</td>'
             f'<td class="n">{format_nbytes(entry["nbytes"])}</td>'
-            f"<td>{escape(_type_of(entry))}</td>"
+            f'<td class="type">{_printable(_type_of(entry))}</td>'
             f'<td class="key" title="{_printable(entry["key"])}">{_printable(entry["key"])}</td>'
             "</tr>"
             for entry in entries[:_N_KEYS]
@@ -175,7 +178,11 @@ def _milliseconds(nanoseconds: int) -> str:
 
 
 def _type_of(entry: dict[str, Any]) -> str:
-    return entry["layout"] or f"{entry['count']} * {entry['dtype']}"
+    """Write the type as awkward does; of an array with a layout, with numpy's name for it."""
+    kind, _, shape = entry["layout"].rpartition("|")
+    if not kind:
+        return f"{entry['count']} * {entry['dtype']}"
+    return " * ".join([*filter(None, shape.split(",")), kind])
 
 
 def _printable(text: str) -> str:

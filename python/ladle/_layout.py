@@ -11,7 +11,6 @@ bytes that are there.
 
 from __future__ import annotations
 
-import ast
 import functools
 import math
 import re
@@ -48,10 +47,13 @@ _UNSIGNED = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
 #: Type strings of numpy: of these the array itself may be, and the fields of a structured one.
 _TYPE = re.compile(r"[<>|=]?(?:[biufcSUV]\d+|[mM]8(?:\[\d*[A-Za-zμ]+\])?)")
 #: What the literal of a structured type is made of.
-_STRING = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
-_BARE = re.compile(r"[\[\](), \d]*", re.ASCII)
-_CALL = re.compile(r"[\])] *[\[(]")
-#: Brackets within brackets, more than any dtype needs.
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<number>\d{1,9}\b)"""
+    r"""|(?P<open>[\[(])|(?P<close>[\])])|(?P<comma>,)|(?P<end>$))""",
+    re.ASCII | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
 _MAX_DEPTH = 50
 _MAX_LAYOUT_NBYTES = 65535
 
@@ -200,34 +202,57 @@ def _parse(layout: bytes) -> tuple[_DType, tuple[int, ...]]:
 
 
 def _literal(text: str) -> Any:
-    """Read a Python literal that describes a structured type: lists, tuples, str and int in it."""
-    if not text.startswith("["):
-        raise ValueError("it has no type")
-    # What nests too deeply can bring Python's parser down; what is called or indexed nests, too.
-    bare = _STRING.sub("", text)
-    depth = highest = 0
-    for character in bare:
-        depth += (character in "([") - (character in ")]")
-        highest = max(highest, depth)
-    if highest > _MAX_DEPTH or not _BARE.fullmatch(bare) or _CALL.search(bare):
-        raise ValueError("its type is not made of lists, tuples, text and numbers")
-    try:
-        descr = ast.literal_eval(text)
-        _check_fields(descr)
-    except (SyntaxError, MemoryError, RecursionError) as error:
-        raise ValueError(f"its type cannot be read: {error}") from None
-    return descr
+    """Read a Python literal of lists, tuples, text and numbers, whoever wrote it.
+
+    It is not left to Python's own parser, which deep nesting can bring down.
+    """
+    outer: list[tuple[str, list[Any]]] = []
+    items: list[Any] = []
+    kind = end = ""
+    position = 0
+    while not end:
+        token = _TOKEN.match(text, position)
+        if token is None:
+            raise ValueError(f"its type cannot be read at {text[position : position + 20]!r}")
+        position = token.end()
+        end = "end" if token["end"] is not None else ""
+        if token["text"]:
+            items.append(_ESCAPE.sub(_unescape, token["text"][1:-1]))
+        elif token["number"]:
+            items.append(int(token["number"]))
+        elif token["open"]:
+            outer.append((kind, items))
+            kind, items = token["open"], []
+        elif token["close"]:
+            if kind + token["close"] not in ("[]", "()"):
+                raise ValueError("its type has brackets that do not match")
+            closed: Any = items if kind == "[" else tuple(items)
+            kind, items = outer.pop()
+            items.append(closed)
+    if kind or len(items) != 1:
+        raise ValueError("its type is not one list of fields")
+    _check_fields(items[0], 0)
+    return items[0]
 
 
-def _check_fields(descr: Any) -> None:
+def _unescape(match: re.Match[str]) -> str:
+    code = match[1] or match[2] or match[3]
+    if code:
+        return chr(int(code, 16))
+    if match[4] not in _ESCAPES:
+        raise ValueError(f"its type has an unknown escape, {match[0]!r}")
+    return _ESCAPES[match[4]]
+
+
+def _check_fields(descr: Any, depth: int) -> None:
     """Refuse what numpy would not write itself, such as aliases and types in commas."""
     if isinstance(descr, str):
         if not _TYPE.fullmatch(descr):
             raise ValueError(f"{descr[:60]!r} is not a type")
         return
-    if not isinstance(descr, list):
-        raise ValueError("a structured type must be a list of fields")
+    if not isinstance(descr, list) or depth > _MAX_DEPTH:
+        raise ValueError("a structured type must be a list of fields, and not too deep")
     for field in descr:
         if not isinstance(field, tuple) or len(field) not in (2, 3):
             raise ValueError("a field must be a tuple of name, type and perhaps shape")
-        _check_fields(field[1])
+        _check_fields(field[1], depth + 1)

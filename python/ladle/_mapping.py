@@ -54,6 +54,7 @@ class Cache(MutableMapping[str, _Array]):
         "__weakref__",
         "_budget",
         "_closed",
+        "_final",
         "_finalizer",
         "_forks",
         "_home",
@@ -77,6 +78,9 @@ class Cache(MutableMapping[str, _Array]):
         self._home = home
         self._lock = threading.Lock()
         self._closed = False
+        self._final: tuple[dict[str, int], list[dict[str, Any]]] = ({}, [])
+        self._path: str | None = None
+        self._finalizer: Any = None
         self._start()
         _alive[id(self)] = self
 
@@ -85,7 +89,6 @@ class Cache(MutableMapping[str, _Array]):
         self._forks = _core.forks()
         core = _core.Cache(default_context(), levels=self._levels, home=self._home)
         self._path = core.path
-        self._finalizer: Any = None
         if self._path is not None:
             # What a named file holds is written when the cache dies, or the interpreter ends.
             self._finalizer = weakref.finalize(self, _close, core, self._forks)
@@ -100,7 +103,7 @@ class Cache(MutableMapping[str, _Array]):
                 )
 
     def __getattr__(self, name: str) -> Any:
-        # A forked child has no core until it needs one; see _leave_parent.
+        # A forked child has no core until it needs one, see _leave_parent; a closed cache has none.
         if name != "core":
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         if self._closed:
@@ -299,7 +302,8 @@ class Cache(MutableMapping[str, _Array]):
             and ``budget`` (0: none), in bytes; ``fetch_ns``, nanoseconds spent to make what was
             missing.
         """
-        return self.core.stats() | {"refused": self._refused}
+        stats = self._final[0] or self.core.stats()
+        return stats | {"refused": self._refused}
 
     def info(self) -> CacheInfo:
         """Return what the cache is and what it holds. In a notebook it draws itself.
@@ -322,10 +326,14 @@ class Cache(MutableMapping[str, _Array]):
                 "budget": self._budget,
                 "path": self._path,
                 "stats": self.stats(),
-                "levels": self.core.levels(),
+                "levels": self._final[1] or self.core.levels(),
                 "entries": [
-                    entry | {"key": text_of(entry["key"]), "layout": entry["layout"].decode()}
-                    for entry in self.core.entries()
+                    entry
+                    | {
+                        "key": text_of(entry["key"]),
+                        "layout": entry["layout"].decode("utf-8", "backslashreplace"),
+                    }
+                    for entry in ([] if self._final[0] else self.core.entries())
                 ],
             }
         )
@@ -353,13 +361,20 @@ class Cache(MutableMapping[str, _Array]):
         ladle.Error
             If the file cannot be written. The cache is closed all the same.
         """
-        if self._forks != _core.forks():
+        with self._lock:
+            if self._closed:
+                return
             self._closed = True
-            return
-        self._closed = True
-        if self._finalizer is not None:
-            self._finalizer.detach()
-        self.core.close()
+            if self._forks != _core.forks():
+                return
+            if self._finalizer is not None:
+                self._finalizer.detach()
+        core = self.core
+        try:
+            core.close()
+        finally:
+            self._final = (core.stats(), core.levels())
+            del self.core  # with it goes the file, which may then be opened again
 
     def __enter__(self) -> Self:
         return self

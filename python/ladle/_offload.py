@@ -76,7 +76,7 @@ def offload(
     if prefix is not None and not isinstance(prefix, str):
         raise TypeError(f"prefix must be a str or None, not {type(prefix).__name__}")
     if isinstance(array, np.ndarray):
-        array = ak.from_numpy(array)
+        array = ak.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
     elif not isinstance(array, ak.Array):
         raise TypeError(f"only awkward and numpy arrays can be offloaded, not {type(array)}")
     if ak.backend(array) != "cpu":

@@ -269,9 +269,14 @@ def test_close_and_context_manager(kind):
         cache["a"]
     with pytest.raises(ladle.InvalidError):
         cache["a"] = np.arange(3)
-    with pytest.raises(ladle.InvalidError):
+    with pytest.raises(ladle.InvalidError, match="closed"):
         cache.get("a")
+    with pytest.raises(ladle.InvalidError, match="closed"):
+        cache.flush()
     cache.close()
+    assert cache.stats()["puts"] == cache.info()["stats"]["puts"] == 1
+    assert cache.info()["levels"][-1]["entries"] == 0
+    assert cache.info()["entries"] == []
 
 
 @ALL

@@ -1,6 +1,7 @@
 """Whatever is done to a cache, it answers as a dict does. With a budget, keys may be missing."""
 
 import contextlib
+import gc
 import resource
 import tempfile
 from pathlib import Path
@@ -243,6 +244,7 @@ class Named(AgainstDict):
     @rule()
     def forget(self):
         del self.cache
+        gc.collect()  # a traceback of an error that was expected may hold it
         self.cache = self.open()
 
     @rule(key=KEYS, seed=st.integers(0, 100))
