@@ -3,13 +3,18 @@
  * State of the process. A context is its caller's alone. With one thread c-blosc2 needs nothing else; with more it
  * keeps one pool of workers per number of threads, which the contexts of that number share, in a registry that
  * blosc2_init prepares. It would do so by itself on the first use, but without a lock, so it is done here, once. The
- * workers end with the last context; nothing else is ever torn down, since others in the process may use it. A child
- * of fork() has no workers: there contexts are left alone, because to free one would wait for them.
+ * workers end with the last context, unless one of them is not yet quite done with its last block: then they wait for
+ * the next store. Nothing else is ever torn down, since others in the process may use it. A child of fork() has no
+ * workers: there contexts are left alone, because to free one would wait for them.
  * The environment (BLOSC_CLEVEL and the like) is not asked where c-blosc2 is part of ladle; where it is the system's,
  * a variable that changes what was asked for is an error.
  *
+ * A context keeps the size of blocks of its first use, and takes that of a smaller buffer for good: hence one context
+ * for each size, and sizes that no buffer is smaller than.
+ *
  * Memory. c-blosc2 calls malloc by itself; what a context holds is charged as SCRATCH when it is made, by the estimate
- * in state_nbytes, and taken back when it is freed. */
+ * in state_nbytes, and taken back when it is freed. With several threads the workers' memory is charged to each
+ * context that they work for. */
 #include "store/blosc.h"
 
 #include "base/error.h"

@@ -7,7 +7,7 @@
  * comes and goes. Fewer bytes than a chunk is worth lie in the block as they are.
  *
  * Delta. Integers that rise, as offsets do, are stored as differences where that is smaller by a twentieth: a stretch
- * of its middle is compressed both ways, which costs a few per cent of the whole and only where short runs of values
+ * of the middle is compressed both ways, which costs a few per cent of the whole and only where short runs of values
  * never fall. */
 #include "store/compressed.h"
 

@@ -122,9 +122,25 @@ static int64_t allocate_metadata(void *user, int64_t nbytes)
     return offset;
 }
 
+/* HDF5 keeps to the room that it was given; values lie beside it, so that is not left to trust. */
+static bool is_ours(const committing *c, int64_t offset, int64_t nbytes)
+{
+    for (int i = 0; i < c->n_regions; i++) {
+        int64_t begin = c->regions[i].extent->offset;
+        if (offset >= begin && nbytes <= c->regions[i].used && offset - begin <= c->regions[i].used - nbytes)
+            return true;
+    }
+    return false;
+}
+
 static void write_metadata(void *user, int64_t offset, const void *data, int64_t nbytes)
 {
     committing *c = user;
+    if (c->status == LADLE_OK && !is_ours(c, offset, nbytes)) {
+        c->status = ladle_fail(c->error, LADLE_CORRUPT, offset,
+                               "the HDF5 library wants to write %" PRId64 " bytes where it was given no room", nbytes);
+        ladle_error_where(c->error, "", "%s", c->store->where);
+    }
     if (c->status == LADLE_OK)
         c->status = ladle_disk_write(&c->store->disk, offset, data, nbytes, NULL, c->error);
 }

@@ -110,11 +110,13 @@ static herr_t driver_free(H5FD_t *head, H5FD_mem_t type, hid_t transfer, haddr_t
     return 0;
 }
 
+/* HDF5 makes a block at the end of the file longer by itself. That room may be another's, so the file ends one byte
+ * behind all blocks. */
 static haddr_t driver_end(const H5FD_t *head, H5FD_mem_t type)
 {
     (void)type;
     const driver_file *file = (const driver_file *)head;
-    return file->begun ? (haddr_t)file->end : 0;
+    return file->begun ? (haddr_t)file->end + 1 : 0;
 }
 
 static herr_t driver_set_end(H5FD_t *head, H5FD_mem_t type, haddr_t address)
@@ -494,7 +496,7 @@ ladle_status ladle_hdf5_describe(ladle_context *context, const ladle_hdf5_plan *
     if (status == LADLE_OK && file->sunk > 0)
         status = ladle_fail(error, LADLE_IO, LADLE_NO_OFFSET, "no room for the metadata");
     memcpy(superblock, file->superblock, LADLE_HDF5_SUPERBLOCK);
-    *file_nbytes = file->end;
+    *file_nbytes = file->end + 1;
     if (closed)
         ladle_free(context, file, sizeof *file, LADLE_MEMORY_METADATA);
     else /* HDF5 will try again when the process ends, and must find something then: it is lost */

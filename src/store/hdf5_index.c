@@ -76,9 +76,8 @@ static ladle_status decode_fields(const uint8_t *head, int64_t got, int64_t file
                           "HDF5's superblock is not as it was written: another program has changed the file; move it "
                           "away or choose another path");
     bool sound =
-        header->generation > 0 && header->count >= 0 && header->n_regions >= 0 &&
-        header->n_regions <= LADLE_HDF5_REGIONS &&
-        header->count <= header->index_nbytes / LADLE_HDF5_RECORD &&
+        header->generation > 0 && header->generation < INT64_MAX && header->count >= 0 && header->n_regions >= 0 &&
+        header->n_regions <= LADLE_HDF5_REGIONS && header->count <= header->index_nbytes / LADLE_HDF5_RECORD &&
         (header->index_nbytes == 0 || is_within(header->index_offset, header->index_nbytes, header->file_nbytes));
     for (int i = 0; sound && i < header->n_regions; i++) {
         header->regions[i].offset = (int64_t)ladle_load_le64(head + REGIONS_AT + 16 * i);

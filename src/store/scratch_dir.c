@@ -52,7 +52,7 @@ int ladle_scratch_open(ladle_scratch_dir dir, ladle_error *error)
     /* EXCL: it can never be given a name. */
     int fd = open(dir.path, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
     /* An old kernel sees the attempt to write a folder, an old file system any of these. */
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL))
+    if (fd < 0 && dir.path[0] != '\0' && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL))
         fd = open_and_unlink(dir.path);
     if (fd < 0)
         (void)ladle_disk_fail(error, errno, dir.path, LADLE_NO_OFFSET,

@@ -9,6 +9,8 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 typedef enum pattern { ZEROS, CONSTANT, RANDOM, RISING, SAWTOOTH, FLOATS, STEPS_OF_ONE, N_PATTERNS } pattern;
 
@@ -572,6 +574,34 @@ static void threads_work_at_once(void **state)
     end_context(context);
 }
 
+/* A child has none of c-blosc2's threads: to let go of the store there must not wait for them, and is nothing to the
+ * parent. */
+static void a_child_does_not_wait(void **state)
+{
+    (void)state;
+    ladle_context *context = begin_context();
+    int64_t *data = malloc(SHARED_COUNT * sizeof *data);
+    assert_non_null(data);
+    fill((uint8_t *)data, 8, SHARED_COUNT, RISING);
+    ladle_store *store = make(context, (ladle_compressed_options){.threads = 2}, LADLE_DELTA_BY_MEASURE, 0);
+    (void)round_trip(store, LADLE_DTYPE_I64, SHARED_COUNT, data);
+    (void)usleep(20000); /* until the workers wait: only then would they be waited for */
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)alarm(20);
+        store->ops->release(store);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    (void)round_trip(store, LADLE_DTYPE_I64, SHARED_COUNT, data);
+    free(data);
+    store->ops->release(store);
+    end_context(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +619,7 @@ int main(void)
         cmocka_unit_test(faults_leave_nothing),
         cmocka_unit_test(damage_is_never_believed),
         cmocka_unit_test(threads_work_at_once),
+        cmocka_unit_test(a_child_does_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

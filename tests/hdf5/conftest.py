@@ -1,4 +1,4 @@
-"""The C library's caches over HDF5, called as a C program would: the tests read the file by h5py."""
+"""The C library's caches over HDF5, called as a C program would, for tests that read by h5py."""
 
 import ctypes
 from ctypes import POINTER, byref, c_char, c_int32, c_int64, c_size_t, c_void_p
