@@ -5,6 +5,7 @@
 #include "store/little.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,15 +44,24 @@ void ladle_sum_add(ladle_sum *sum, const void *piece, size_t nbytes)
     sum->begun = true;
 }
 
-/* Writing beyond the limit would raise SIGXFSZ, which ends a process that does not expect it. */
-static bool is_within_limit(int64_t end)
+/* Writing beyond the limit would raise SIGXFSZ, which ends a process that does not expect it. A process may lower its
+ * limit, so it is asked for each time, except where that would cost a small write a tenth of its time. */
+static bool is_within_limit(ladle_disk *disk, int64_t end, int64_t nbytes)
 {
+    enum { SMALL = 64 << 10 };
     struct rlimit limit;
-    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || (uint64_t)end <= limit.rlim_cur;
+    int64_t known = atomic_load_explicit(&disk->within_limit, memory_order_relaxed);
+    if (nbytes <= SMALL && end <= known)
+        return true;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && (uint64_t)end > limit.rlim_cur)
+        return false;
+    while (end > known && !atomic_compare_exchange_weak(&disk->within_limit, &known, end))
+        continue;
+    return true;
 }
 
 /* pwrite with the fault points of memory/fault.h. */
-static ssize_t write_some(const ladle_disk *disk, const uint8_t *from, int64_t nbytes, int64_t offset)
+static ssize_t write_some(ladle_disk *disk, const uint8_t *from, int64_t nbytes, int64_t offset)
 {
     ladle_fault *fault = ladle_context_fault(disk->context);
     if (ladle_fault_strikes(fault, LADLE_FAULT_WRITE_ERROR)) {
@@ -71,8 +81,7 @@ static ssize_t write_some(const ladle_disk *disk, const uint8_t *from, int64_t n
     return pwrite(disk->fd, from, (size_t)ladle_min(nbytes, INT64_C(1) << 30), (off_t)offset);
 }
 
-static ladle_status write_all(const ladle_disk *disk, int64_t offset, const uint8_t *from, int64_t nbytes,
-                              ladle_error *error)
+static ladle_status write_all(ladle_disk *disk, int64_t offset, const uint8_t *from, int64_t nbytes, ladle_error *error)
 {
     while (nbytes > 0) {
         ssize_t put = write_some(disk, from, nbytes, offset);
@@ -88,10 +97,10 @@ static ladle_status write_all(const ladle_disk *disk, int64_t offset, const uint
     return LADLE_OK;
 }
 
-ladle_status ladle_disk_write(const ladle_disk *disk, int64_t offset, const void *data, int64_t nbytes, uint64_t *sum,
+ladle_status ladle_disk_write(ladle_disk *disk, int64_t offset, const void *data, int64_t nbytes, uint64_t *sum,
                               ladle_error *error)
 {
-    if (!is_within_limit(offset + nbytes))
+    if (!is_within_limit(disk, offset + nbytes, nbytes))
         return ladle_disk_fail(error, EFBIG, disk->where, offset,
                                "cannot write %" PRId64 " bytes beyond the process's limit on file sizes (ulimit -f)",
                                nbytes);
@@ -103,8 +112,9 @@ ladle_status ladle_disk_write(const ladle_disk *disk, int64_t offset, const void
     int64_t at = 0;
     do {
         int64_t piece = ladle_min(nbytes - at, LADLE_SUM_PIECE);
-        ladle_sum_add(&all, from + at, (size_t)piece);
         status = write_all(disk, offset + at, from + at, piece, error);
+        if (status == LADLE_OK)
+            ladle_sum_add(&all, from + at, (size_t)piece);
         at += piece;
     } while (status == LADLE_OK && at < nbytes);
     *sum = all.value;
@@ -112,7 +122,7 @@ ladle_status ladle_disk_write(const ladle_disk *disk, int64_t offset, const void
 }
 
 /* pread with the fault points of memory/fault.h. */
-static ssize_t read_some(const ladle_disk *disk, uint8_t *to, int64_t nbytes, int64_t offset)
+static ssize_t read_some(ladle_disk *disk, uint8_t *to, int64_t nbytes, int64_t offset)
 {
     ladle_fault *fault = ladle_context_fault(disk->context);
     if (ladle_fault_strikes(fault, LADLE_FAULT_READ_ERROR)) {
@@ -130,7 +140,7 @@ static ssize_t read_some(const ladle_disk *disk, uint8_t *to, int64_t nbytes, in
     return pread(disk->fd, to, (size_t)ladle_min(nbytes, INT64_C(1) << 30), (off_t)offset);
 }
 
-static ladle_status read_all(const ladle_disk *disk, int64_t offset, uint8_t *to, int64_t nbytes, ladle_error *error)
+static ladle_status read_all(ladle_disk *disk, int64_t offset, uint8_t *to, int64_t nbytes, ladle_error *error)
 {
     while (nbytes > 0) {
         ssize_t got = read_some(disk, to, nbytes, offset);
@@ -153,7 +163,7 @@ static ladle_status read_all(const ladle_disk *disk, int64_t offset, uint8_t *to
     return LADLE_OK;
 }
 
-ladle_status ladle_disk_read(const ladle_disk *disk, int64_t offset, void *out, int64_t nbytes, uint64_t *sum,
+ladle_status ladle_disk_read(ladle_disk *disk, int64_t offset, void *out, int64_t nbytes, uint64_t *sum,
                              ladle_error *error)
 {
     if (sum == NULL)
@@ -173,7 +183,7 @@ ladle_status ladle_disk_read(const ladle_disk *disk, int64_t offset, void *out, 
     return status;
 }
 
-int64_t ladle_disk_size(const ladle_disk *disk, ladle_error *error)
+int64_t ladle_disk_size(ladle_disk *disk, ladle_error *error)
 {
     struct stat about;
     if (fstat(disk->fd, &about) == 0)
@@ -182,10 +192,10 @@ int64_t ladle_disk_size(const ladle_disk *disk, ladle_error *error)
     return -1;
 }
 
-ladle_status ladle_disk_resize(const ladle_disk *disk, int64_t nbytes, ladle_error *error)
+ladle_status ladle_disk_resize(ladle_disk *disk, int64_t nbytes, ladle_error *error)
 {
     int failed = 0;
-    if (!is_within_limit(nbytes))
+    if (!is_within_limit(disk, nbytes, INT64_MAX))
         failed = EFBIG;
     else if (ladle_fault_strikes(ladle_context_fault(disk->context), LADLE_FAULT_WRITE_ERROR))
         failed = EIO;
@@ -198,7 +208,12 @@ ladle_status ladle_disk_resize(const ladle_disk *disk, int64_t nbytes, ladle_err
                            nbytes);
 }
 
-ladle_status ladle_disk_sync(const ladle_disk *disk, ladle_error *error)
+bool ladle_disk_punch(ladle_disk *disk, int64_t offset, int64_t nbytes)
+{
+    return fallocate(disk->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)nbytes) == 0;
+}
+
+ladle_status ladle_disk_sync(ladle_disk *disk, ladle_error *error)
 {
     int failed = 0;
     if (ladle_fault_strikes(ladle_context_fault(disk->context), LADLE_FAULT_WRITE_ERROR))

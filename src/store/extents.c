@@ -1,5 +1,7 @@
 #include "store/extents.h"
 
+_Static_assert(sizeof(ladle_extent) <= 64, "one for each buffer on disk: it fits the smallest piece of memory");
+
 enum { EXACT = 16, PER_DOUBLING = 8, TRIED = 8 };
 
 void ladle_extents_init(ladle_extents *extents, ladle_context *context, int64_t begin)
@@ -49,7 +51,7 @@ static void put_in_bin(ladle_extents *extents, ladle_extent *range)
 {
     int bin = bin_of(range->nbytes);
     range->free = true;
-    range->committed = false;
+    range->committed = range->sparse = false;
     range->checksum = 0;
     atomic_store_explicit(&range->unverified, false, memory_order_relaxed);
     range->previous = NULL;
@@ -77,13 +79,20 @@ static void take_from_bin(ladle_extents *extents, ladle_extent *range)
     extents->free_nbytes -= range->nbytes;
 }
 
-static ladle_extent *find_free(const ladle_extents *extents, int64_t nbytes)
+static int64_t round_up(int64_t offset, int64_t unit)
 {
-    int bin = bin_of(nbytes), tried = 0;
-    for (ladle_extent *range = extents->bins[bin]; range != NULL && tried < TRIED; range = range->next, tried++)
-        if (range->nbytes >= nbytes)
-            return range;
-    bin = next_filled(extents, bin);
+    return (offset + unit - 1) & -unit;
+}
+
+/* A free range with room for `nbytes` at a multiple of `unit`. */
+static ladle_extent *find_free(const ladle_extents *extents, int64_t nbytes, int64_t unit)
+{
+    int tried = 0;
+    for (int bin = next_filled(extents, bin_of(nbytes) - 1); bin >= 0 && tried < TRIED; bin = next_filled(extents, bin))
+        for (ladle_extent *range = extents->bins[bin]; range != NULL && tried < TRIED; range = range->next, tried++)
+            if (round_up(range->offset, unit) + nbytes <= range->offset + range->nbytes)
+                return range;
+    int bin = next_filled(extents, bin_of(nbytes + unit - LADLE_EXTENT_GRAIN));
     return bin < 0 ? NULL : extents->bins[bin];
 }
 
@@ -115,36 +124,78 @@ static void unlink_extent(ladle_extents *extents, ladle_extent *extent)
         extents->last = extent->before;
 }
 
-ladle_extent *ladle_extents_take(ladle_extents *extents, int64_t nbytes, ladle_extent *fresh)
+static void put_between(ladle_extents *extents, ladle_extent *before, ladle_extent *extent, int64_t offset,
+                        int64_t nbytes)
 {
-    if (nbytes == 0)
-        return fresh;
-    int64_t room = INT64_MAX - LADLE_EXTENT_GRAIN - extents->end;
-    if (nbytes > room) {
-        ladle_extent_free(extents->context, fresh);
-        return NULL;
-    }
-    nbytes = ladle_extent_round(nbytes);
-    ladle_extent *range = find_free(extents, nbytes);
-    if (range != NULL && range->nbytes == nbytes) {
-        take_from_bin(extents, range);
-        ladle_extent_free(extents->context, fresh);
-        return range;
-    }
-    fresh->nbytes = nbytes;
-    if (range != NULL) {
-        take_from_bin(extents, range);
-        fresh->offset = range->offset;
-        link_after(extents, range->before, fresh);
-        range->offset += nbytes;
-        range->nbytes -= nbytes;
+    extent->offset = offset;
+    extent->nbytes = nbytes;
+    link_after(extents, before, extent);
+}
+
+/* Cuts `nbytes` at `offset` out of a free range. Returns the node that has them; nodes that were used become NULL. */
+static ladle_extent *cut(ladle_extents *extents, ladle_extent *range, int64_t offset, int64_t nbytes,
+                         ladle_extent **fresh, ladle_extent **spare)
+{
+    int64_t lead = offset - range->offset, tail = range->nbytes - lead - nbytes;
+    ladle_extent *taken = range;
+    take_from_bin(extents, range);
+    if (lead > 0) {
+        taken = *fresh;
+        *fresh = NULL;
+        range->nbytes = lead;
+        put_between(extents, range, taken, offset, nbytes);
         put_in_bin(extents, range);
-    } else {
-        fresh->offset = extents->end;
-        extents->end += nbytes;
-        link_after(extents, extents->last, fresh);
     }
-    return fresh;
+    if (tail > 0) {
+        ladle_extent **node = *fresh != NULL ? fresh : spare, *rest = *node;
+        *node = NULL;
+        taken->nbytes = nbytes;
+        put_between(extents, taken, rest, offset + nbytes, tail);
+        put_in_bin(extents, rest);
+    }
+    return taken;
+}
+
+/* Makes the file longer. */
+static ladle_extent *grow(ladle_extents *extents, int64_t offset, int64_t nbytes, ladle_extent **fresh,
+                          ladle_extent **spare)
+{
+    ladle_extent *taken = *fresh;
+    *fresh = NULL;
+    if (offset > extents->end) {
+        put_between(extents, extents->last, *spare, extents->end, offset - extents->end);
+        put_in_bin(extents, *spare);
+        *spare = NULL;
+    }
+    put_between(extents, extents->last, taken, offset, nbytes);
+    extents->end = offset + nbytes;
+    return taken;
+}
+
+ladle_extent *ladle_extents_take(ladle_extents *extents, int64_t nbytes, ladle_extent *fresh, ladle_extent *spare)
+{
+    ladle_extent *taken = NULL;
+    int64_t room = INT64_MAX - 2 * LADLE_EXTENT_PAGED - extents->end;
+    if (nbytes == 0) {
+        taken = fresh;
+        fresh = NULL;
+    } else if (nbytes <= room) {
+        int64_t unit = LADLE_EXTENT_GRAIN;
+        if (nbytes >= LADLE_EXTENT_PAGED && spare != NULL) {
+            nbytes = round_up(nbytes, LADLE_EXTENT_PAGE);
+            unit = nbytes & -nbytes; /* the largest power of 2 in it: uniform sizes leave no gaps */
+            unit = unit < LADLE_EXTENT_PAGED ? unit : LADLE_EXTENT_PAGED;
+        }
+        nbytes = round_up(nbytes, LADLE_EXTENT_GRAIN);
+        ladle_extent *range = find_free(extents, nbytes, unit);
+        taken = range != NULL ? cut(extents, range, round_up(range->offset, unit), nbytes, &fresh, &spare)
+                              : grow(extents, round_up(extents->end, unit), nbytes, &fresh, &spare);
+    }
+    if (fresh != NULL)
+        ladle_extent_free(extents->context, fresh);
+    if (spare != NULL)
+        ladle_extent_free(extents->context, spare);
+    return taken;
 }
 
 /* Makes the place of a linked node free. */

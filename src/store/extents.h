@@ -4,15 +4,20 @@
  * Extents and the free ranges between them are nodes of one list in the order of the file; free ones are also in bins
  * by size, 8 bins per doubling. The first that fits of a few in its own bin is taken, else any of the next bin that has
  * one, else the file grows: a free range an eighth larger than asked is never passed over. A free range at the end of
- * the file is no node: the end moves back instead. Offsets and sizes are multiples of 64 bytes. Giving back needs no
- * memory, because a free range is kept in the node of the extent that it was. Not locked: its owner does that.
+ * the file is no node: the end moves back instead.
+ *
+ * Offsets and sizes are multiples of 64 bytes; those of extents of 64 KiB and more are multiples of a page, and
+ * offsets of up to 64 KiB if the size is one, because the system caches files in aligned powers of 2 of pages. Giving
+ * back needs no memory, because a free range is kept in the node of the extent that it was. Not locked: its owner does
+ * that.
  */
 #ifndef LADLE_STORE_EXTENTS_H
 #define LADLE_STORE_EXTENTS_H
 
 #include "memory/context.h"
 
-enum { LADLE_EXTENT_GRAIN = 64, LADLE_EXTENT_BINS = 448, LADLE_EXTENT_WORDS = LADLE_EXTENT_BINS / 64 };
+enum { LADLE_EXTENT_GRAIN = 64, LADLE_EXTENT_PAGE = 4096, LADLE_EXTENT_PAGED = 64 << 10 };
+enum { LADLE_EXTENT_BINS = 448, LADLE_EXTENT_WORDS = LADLE_EXTENT_BINS / 64 };
 
 typedef struct ladle_extent {
     int64_t offset;
@@ -21,6 +26,7 @@ typedef struct ladle_extent {
     struct ladle_extent *previous, *next; /* in its bin while free; else the owner's */
     uint64_t checksum;                    /* the owner's */
     bool free;
+    bool sparse;             /* the owner's, while free: no blocks of the disk are below it */
     bool committed;          /* the owner's: the file as it would be opened now refers to it */
     _Atomic bool unverified; /* the owner's: not written by this process, nor verified yet */
 } ladle_extent;
@@ -47,9 +53,9 @@ void ladle_extents_init(ladle_extents *extents, ladle_context *context, int64_t 
 ladle_extent *ladle_extent_create(ladle_context *context, ladle_error *error);
 void ladle_extent_free(ladle_context *context, ladle_extent *extent);
 
-/* An extent of at least `nbytes` >= 0. Consumes `fresh`, from ladle_extent_create. NULL, and `fresh` is freed, where
- * the file would become too long for an offset. */
-ladle_extent *ladle_extents_take(ladle_extents *extents, int64_t nbytes, ladle_extent *fresh);
+/* An extent of at least `nbytes` >= 0. Consumes `fresh` and `spare`, from ladle_extent_create; without a spare (NULL)
+ * it may lie across pages. NULL where the file would become too long for an offset. */
+ladle_extent *ladle_extents_take(ladle_extents *extents, int64_t nbytes, ladle_extent *fresh, ladle_extent *spare);
 
 /* Frees the extent and its place. */
 void ladle_extents_give(ladle_extents *extents, ladle_extent *extent);

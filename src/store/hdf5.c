@@ -2,18 +2,26 @@
  * extent; HDF5 is not involved before a commit. */
 #include "store/hdf5.h"
 
+#include "base/checked.h"
 #include "base/error.h"
+#include "store/forks.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+bool ladle_hdf5_is_owner(const hdf5_store *store)
+{
+    return ladle_forks() == store->forks;
+}
+
 ladle_status ladle_hdf5_check_owner(const hdf5_store *store, ladle_error *error)
 {
-    pid_t self = getpid();
-    if (self == store->owner)
+    if (ladle_hdf5_is_owner(store))
         return LADLE_OK;
+    pid_t self = getpid();
     (void)ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET,
                      "the file belongs to process %ld, which opened it; process %ld came from a fork and needs a cache "
                      "of its own",
@@ -35,6 +43,55 @@ void ladle_hdf5_give(hdf5_store *store, ladle_extent *extent)
     pthread_mutex_unlock(&store->lock);
 }
 
+bool ladle_hdf5_relieve(hdf5_store *store, const ladle_error *error)
+{
+    if (error->os_errno != ENOSPC && error->os_errno != EDQUOT)
+        return false;
+    bool relieved = false;
+    pthread_mutex_lock(&store->lock); /* what is free stays so meanwhile */
+    for (ladle_extent *range = store->extents.first; range != NULL; range = range->after)
+        if (range->free && !range->sparse) {
+            range->sparse = ladle_disk_punch(&store->disk, range->offset, range->nbytes);
+            relieved = relieved || range->sparse;
+        }
+    int64_t end = ladle_max(store->extents.end, store->committed_nbytes);
+    if (ladle_disk_size(&store->disk, NULL) > end)
+        relieved = ladle_disk_resize(&store->disk, end, NULL) == LADLE_OK || relieved;
+    pthread_mutex_unlock(&store->lock);
+    return relieved;
+}
+
+static ladle_extent *take(hdf5_store *store, int64_t n, ladle_error *error)
+{
+    ladle_extent *extent = ladle_extent_create(store->context, error);
+    if (extent == NULL)
+        return NULL;
+    ladle_extent *spare = n < LADLE_EXTENT_PAGED ? NULL : ladle_extent_create(store->context, NULL);
+    pthread_mutex_lock(&store->lock);
+    extent = ladle_extents_take(&store->extents, n, extent, spare);
+    pthread_mutex_unlock(&store->lock);
+    if (extent == NULL)
+        (void)ladle_fail(error, LADLE_LIMIT, LADLE_NO_OFFSET, "no file is long enough for %" PRId64 " bytes more", n);
+    return extent;
+}
+
+/* Writes the values to room in the file. NULL on failure. */
+static ladle_extent *write_values(hdf5_store *store, const void *data, int64_t n, ladle_error *error)
+{
+    for (bool again = false;;) {
+        ladle_extent *extent = take(store, n, error);
+        if (extent == NULL)
+            return NULL;
+        uint64_t *sum = store->summed ? &extent->checksum : NULL;
+        if (ladle_disk_write(&store->disk, extent->offset, data, n, sum, error) == LADLE_OK)
+            return extent;
+        ladle_hdf5_give(store, extent);
+        if (again || !ladle_hdf5_relieve(store, error))
+            return NULL;
+        again = true;
+    }
+}
+
 static ladle_status hdf5_rest(ladle_store *head, const ladle_values *values, void **form, int64_t *nbytes,
                               ladle_error *error)
 {
@@ -47,20 +104,9 @@ static ladle_status hdf5_rest(ladle_store *head, const ladle_values *values, voi
     if (status != LADLE_OK)
         return status;
     int64_t n = values->count * (int64_t)ladle_dtype_size(values->dtype);
-    ladle_extent *extent = ladle_extent_create(store->context, error);
+    ladle_extent *extent = write_values(store, values->data, n, error);
     if (extent == NULL)
         return (ladle_status)error->status;
-    pthread_mutex_lock(&store->lock);
-    extent = ladle_extents_take(&store->extents, n, extent);
-    pthread_mutex_unlock(&store->lock);
-    if (extent == NULL)
-        return ladle_fail(error, LADLE_LIMIT, LADLE_NO_OFFSET, "no file is long enough for %" PRId64 " bytes more", n);
-    status = ladle_disk_write(&store->disk, extent->offset, values->data, n, store->summed ? &extent->checksum : NULL,
-                              error);
-    if (status != LADLE_OK) {
-        ladle_hdf5_give(store, extent);
-        return status;
-    }
     /* On a network what is read back need not be what was written. */
     atomic_store_explicit(&extent->unverified, store->network, memory_order_relaxed);
     *nbytes = extent->nbytes;
@@ -115,7 +161,7 @@ static ladle_status hdf5_wake(ladle_store *head, void *form, ladle_dtype dtype, 
 static void hdf5_drop(ladle_store *head, void *form)
 {
     hdf5_store *store = (hdf5_store *)head;
-    if (getpid() == store->owner)
+    if (ladle_hdf5_is_owner(store))
         ladle_hdf5_give(store, form);
     else /* in a child the lock may be held for ever, and the file is not ours */
         ladle_extent_free(store->context, form);
@@ -126,7 +172,7 @@ static void hdf5_info(ladle_store *head, ladle_store_info *info)
     hdf5_store *store = (hdf5_store *)head;
     ladle_store_info full = {.named = store->named, .network = store->network};
     (void)snprintf(full.path, sizeof full.path, "%s", store->path);
-    if (getpid() == store->owner) {
+    if (ladle_hdf5_is_owner(store)) {
         int64_t size = ladle_disk_size(&store->disk, NULL);
         pthread_mutex_lock(&store->lock);
         full.file_nbytes = size < 0 ? 0 : size;

@@ -27,13 +27,14 @@ typedef struct hdf5_store {
     ladle_store store; /* first */
     ladle_context *context;
     ladle_disk disk;
-    pid_t owner;  /* the process that opened the file; a forked child may only release it */
-    bool named;   /* else a scratch file */
-    bool network; /* the file lies on a network file system */
-    bool summed;  /* values have checksums: always where named, and where a network may lose them */
-    char *path;   /* as asked for; of a scratch file the folder */
-    char *real;   /* absolute; of a scratch file NULL */
-    char *where;  /* for messages */
+    pid_t owner;    /* the process that opened the file; a forked child may only release it */
+    unsigned forks; /* ladle_forks() in the owner */
+    bool named;     /* else a scratch file */
+    bool network;   /* the file lies on a network file system */
+    bool summed;    /* values have checksums: always where named, and where a network may lose them */
+    char *path;     /* as asked for; of a scratch file the folder */
+    char *real;     /* absolute; of a scratch file NULL */
+    char *where;    /* for messages */
 
     pthread_mutex_t commit_lock; /* one commit at a time; taken before `lock` */
     pthread_mutex_t lock;        /* over all that follows. Nothing is allocated under it */
@@ -43,7 +44,8 @@ typedef struct hdf5_store {
     bool committing;        /* what is dropped now may be part of what is being committed */
     ladle_extent *metadata; /* of the last commit: HDF5's and the index, linked by `next` */
     int64_t generation;
-    int64_t metadata_nbytes; /* HDF5's, of the last commit */
+    int64_t committed_nbytes; /* of the file, that the last commit needs */
+    int64_t metadata_nbytes;  /* HDF5's, of the last commit */
 
     /* Until `load` hands them out: the buffers that the file held when it was opened. */
     uint8_t *index;
@@ -54,6 +56,11 @@ typedef struct hdf5_store {
 
 /* Gives up an extent: at once, or when the next commit is complete. */
 void ladle_hdf5_give(hdf5_store *store, ladle_extent *extent);
+
+/* Gives free room in the middle of the file back to a disk that is full. False where that changes nothing. */
+bool ladle_hdf5_relieve(hdf5_store *store, const ladle_error *error);
+
+bool ladle_hdf5_is_owner(const hdf5_store *store);
 
 /* INVALID in a forked child. */
 ladle_status ladle_hdf5_check_owner(const hdf5_store *store, ladle_error *error);

@@ -7,7 +7,8 @@
  *   5  what was dropped before, and the metadata of the commit before, is free now
  *
  * A failure before 4 gives the new room back; after a failure in 4 or later nobody knows which of both commits the
- * file holds, so the room of both is kept until the next one. A scratch file skips 3.
+ * file holds, so the room of both is kept until the next one. A scratch file skips 3. On a full disk free room within
+ * the file is given to the disk, and all is tried once more.
  */
 #include "store/hdf5.h"
 
@@ -54,7 +55,7 @@ static ladle_extent *take(committing *c, int64_t nbytes)
     ladle_extent *extent = ladle_extent_create(store->context, &error);
     if (extent != NULL) {
         pthread_mutex_lock(&store->lock);
-        extent = ladle_extents_take(&store->extents, nbytes, extent);
+        extent = ladle_extents_take(&store->extents, nbytes, extent, NULL);
         pthread_mutex_unlock(&store->lock);
         if (extent == NULL)
             (void)ladle_fail(&error, LADLE_LIMIT, LADLE_NO_OFFSET, "no file is long enough");
@@ -404,6 +405,8 @@ static void settle(committing *c, ladle_status status, bool published)
     free_pending(store);
     if (published) {
         store->generation = c->header.generation;
+        store->committed_nbytes =
+            known ? c->header.file_nbytes : ladle_max(c->header.file_nbytes, store->committed_nbytes);
         store->metadata_nbytes = 0;
         for (int i = 0; i < c->n_regions; i++)
             store->metadata_nbytes += c->regions[i].used;
@@ -412,7 +415,7 @@ static void settle(committing *c, ladle_status status, bool published)
         /* The end may be free now; if it stays, the room is reused. */
         int64_t size = ladle_disk_size(&store->disk, NULL);
         if (size > store->extents.end)
-            (void)ladle_disk_resize(&store->disk, ladle_max(store->extents.end, c->header.file_nbytes), NULL);
+            (void)ladle_disk_resize(&store->disk, ladle_max(store->extents.end, store->committed_nbytes), NULL);
     }
     pthread_mutex_unlock(&store->lock);
 }
@@ -437,6 +440,22 @@ static ladle_status make_commit(committing *c, bool *published)
     return status == LADLE_OK ? publish(c, published) : status;
 }
 
+/* One attempt, with commit_lock held. */
+static ladle_status attempt(committing *c)
+{
+    hdf5_store *store = c->store;
+    for (int64_t i = 0; i < c->count; i++)
+        c->order[i] = &c->items[i];
+    ladle_sort((const void **)c->order, c->count, by_key);
+    pthread_mutex_lock(&store->lock);
+    store->committing = true;
+    pthread_mutex_unlock(&store->lock);
+    bool published = false;
+    ladle_status status = make_commit(c, &published);
+    settle(c, status, published);
+    return status;
+}
+
 ladle_status ladle_hdf5_commit(ladle_store *head, const ladle_store_item *items, int64_t count, ladle_error *error)
 {
     hdf5_store *store = (hdf5_store *)head;
@@ -447,26 +466,22 @@ ladle_status ladle_hdf5_commit(ladle_store *head, const ladle_store_item *items,
         return status;
     size_t order_nbytes = (size_t)(count + 1) * sizeof(ladle_store_item *);
     committing *c = ladle_alloc(store->context, sizeof *c, LADLE_MEMORY_SCRATCH, error);
-    if (c == NULL)
-        return (ladle_status)error->status;
-    *c = (committing){.store = store, .items = items, .count = count, .error = error};
-    c->order = ladle_alloc(store->context, order_nbytes, LADLE_MEMORY_SCRATCH, error);
-    if (c->order == NULL) {
-        ladle_free(store->context, c, sizeof *c, LADLE_MEMORY_SCRATCH);
-        return (ladle_status)error->status;
+    const ladle_store_item **order =
+        c == NULL ? NULL : ladle_alloc(store->context, order_nbytes, LADLE_MEMORY_SCRATCH, error);
+    if (order != NULL) {
+        pthread_mutex_lock(&store->commit_lock);
+        *c = (committing){.store = store, .items = items, .count = count, .order = order, .error = error};
+        status = attempt(c);
+        if (status != LADLE_OK && ladle_hdf5_relieve(store, error)) {
+            *c = (committing){.store = store, .items = items, .count = count, .order = order, .error = error};
+            status = attempt(c);
+        }
+        pthread_mutex_unlock(&store->commit_lock);
+        ladle_free(store->context, order, order_nbytes, LADLE_MEMORY_SCRATCH);
+    } else {
+        status = (ladle_status)error->status;
     }
-    for (int64_t i = 0; i < count; i++)
-        c->order[i] = &items[i];
-    ladle_sort((const void **)c->order, count, by_key);
-    pthread_mutex_lock(&store->commit_lock);
-    pthread_mutex_lock(&store->lock);
-    store->committing = true;
-    pthread_mutex_unlock(&store->lock);
-    bool published = false;
-    status = make_commit(c, &published);
-    settle(c, status, published);
-    pthread_mutex_unlock(&store->commit_lock);
-    ladle_free(store->context, c->order, order_nbytes, LADLE_MEMORY_SCRATCH);
-    ladle_free(store->context, c, sizeof *c, LADLE_MEMORY_SCRATCH);
+    if (c != NULL)
+        ladle_free(store->context, c, sizeof *c, LADLE_MEMORY_SCRATCH);
     return status;
 }

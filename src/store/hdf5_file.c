@@ -46,7 +46,7 @@ typedef struct driver_file {
     uint8_t superblock[LADLE_HDF5_SUPERBLOCK];
     bool begun;           /* before that the file is empty, so that HDF5 makes it instead of reading it */
     bool has_superblock;  /* its room was asked for */
-    int64_t end;          /* behind all that HDF5 has */
+    int64_t end;          /* behind HDF5's own blocks */
     int64_t sunk;         /* bytes of the sink in use; 0: nothing failed */
     int64_t next_address; /* of the values of the dataset that is being made; -1: not asked for */
 } driver_file;
@@ -110,13 +110,13 @@ static herr_t driver_free(H5FD_t *head, H5FD_mem_t type, hid_t transfer, haddr_t
     return 0;
 }
 
-/* HDF5 makes a block at the end of the file longer by itself. That room may be another's, so the file ends one byte
- * behind all blocks. */
+/* HDF5 makes a block at the end of the file longer by itself. That room may be another's, so the file ends at least one
+ * byte behind HDF5's blocks. */
 static haddr_t driver_end(const H5FD_t *head, H5FD_mem_t type)
 {
     (void)type;
     const driver_file *file = (const driver_file *)head;
-    return file->begun ? (haddr_t)file->end + 1 : 0;
+    return file->begun ? (haddr_t)ladle_max(file->end + 1, file->plan->data_end) : 0;
 }
 
 static herr_t driver_set_end(H5FD_t *head, H5FD_mem_t type, haddr_t address)
@@ -480,7 +480,7 @@ ladle_status ladle_hdf5_describe(ladle_context *context, const ladle_hdf5_plan *
         return (ladle_status)error->status;
     file->plan = plan;
     file->next_address = -1;
-    file->end = ladle_max(plan->data_end, LADLE_HDF5_HEAD);
+    file->end = LADLE_HDF5_HEAD;
     (void)pthread_once(&once, keep_whole_in_forks);
     lock_library();
     /* HDF5 prints its errors unless told not to; whoever else uses the library finds it as before. */
@@ -496,7 +496,7 @@ ladle_status ladle_hdf5_describe(ladle_context *context, const ladle_hdf5_plan *
     if (status == LADLE_OK && file->sunk > 0)
         status = ladle_fail(error, LADLE_IO, LADLE_NO_OFFSET, "no room for the metadata");
     memcpy(superblock, file->superblock, LADLE_HDF5_SUPERBLOCK);
-    *file_nbytes = file->end + 1;
+    *file_nbytes = (int64_t)driver_end(&file->head, H5FD_MEM_DEFAULT);
     if (closed)
         ladle_free(context, file, sizeof *file, LADLE_MEMORY_METADATA);
     else /* HDF5 will try again when the process ends, and must find something then: it is lost */

@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "store/forks.h"
 #include "store/scratch_dir.h"
 #include "store/sort.h"
 
@@ -178,6 +179,7 @@ static ladle_status recall(hdf5_store *store, ladle_error *error)
 {
     int64_t count = store->header.count;
     store->generation = store->header.generation;
+    store->committed_nbytes = store->header.file_nbytes;
     ladle_status status = read_index(store, error);
     if (status == LADLE_OK) {
         store->loaded = ladle_alloc_array(store->context, count, sizeof(ladle_extent *), LADLE_MEMORY_METADATA, error);
@@ -330,7 +332,9 @@ ladle_status ladle_hdf5_open(hdf5_store *store, const ladle_hdf5_options *option
     if (options != NULL)
         memcpy(&all, options, options->struct_size < sizeof all ? options->struct_size : sizeof all);
     store->owner = getpid();
-    store->disk = (ladle_disk){.context = store->context, .fd = -1};
+    store->forks = ladle_forks();
+    store->disk.context = store->context;
+    store->disk.fd = -1;
     (void)pthread_mutex_init(&store->lock, NULL); /* cannot fail on the platforms served */
     (void)pthread_mutex_init(&store->commit_lock, NULL);
     ladle_extents_init(&store->extents, store->context, LADLE_HDF5_HEAD);
@@ -348,7 +352,7 @@ ladle_status ladle_hdf5_open(hdf5_store *store, const ladle_hdf5_options *option
 
 void ladle_hdf5_close(hdf5_store *store)
 {
-    bool is_owner = getpid() == store->owner;
+    bool is_owner = ladle_hdf5_is_owner(store);
     if (store->disk.fd >= 0) {
         if (is_owner && store->named) /* children may still have the file open, which would keep the lock */
             (void)flock(store->disk.fd, LOCK_UN);
