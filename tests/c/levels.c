@@ -217,6 +217,32 @@ static void a_key_that_is_put_again_keeps_its_place_in_every_level(void **state)
     assert_int_equal(stats().evictions, 0);
 }
 
+static bool note_key(void *user, const ladle_cache_entry *e)
+{
+    char *order = user;
+    (void)strncat(order, e->key, e->key_nbytes);
+    return true;
+}
+
+/* Also where what was there has to leave first, to make room for the new value. */
+static void a_key_that_is_put_again_keeps_its_place_in_the_order(void **state)
+{
+    (void)state;
+    make_cache(2 * 45056, 3 * NBYTES, false, 0);
+    for (int k = 0; k < 5; k++)
+        put(k, k);
+    assert_int_equal(stats().entries, 5); /* both levels are full */
+    for (int k = 0; k < 5; k++) {
+        put(k, 10 + k);
+        char order[16] = "";
+        ladle_cache_visit(f.cache, note_key, order);
+        assert_string_equal(order, "01234");
+    }
+    assert_int_equal(stats().evictions, 0);
+    for (int k = 0; k < 5; k++)
+        ladle_lease_release(get(k, 10 + k));
+}
+
 /* --- one block for all ------------------------------------------------------------------------- */
 
 static void a_block_in_use_is_lent_on(void **state)
@@ -643,6 +669,7 @@ int main(void)
         WITH(the_last_level_evicts),
         WITH(too_large_for_one_level_goes_to_the_next),
         WITH(a_key_that_is_put_again_keeps_its_place_in_every_level),
+        WITH(a_key_that_is_put_again_keeps_its_place_in_the_order),
         WITH(a_block_in_use_is_lent_on),
         WITH(it_is_brought_back_once_for_all),
         WITH(changes_while_it_is_brought_back_are_safe),
