@@ -428,10 +428,6 @@ static Py_ssize_t cache_length(PyObject *self)
     ladle_cache *cache = core_cache_get(self);
     return cache == NULL ? -1 : (Py_ssize_t)ladle_cache_count(cache);
 }
-    ladle_cache_stats stats = {.struct_size = sizeof stats};
-    ladle_cache_stats_get(cache, &stats);
-    return (Py_ssize_t)stats.entries;
-}
 
 static PyObject *cache_path(PyObject *self, void *Py_UNUSED(closure))
 {
