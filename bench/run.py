@@ -104,10 +104,66 @@ def bench_micro(options: argparse.Namespace) -> dict[str, Any]:
     return dict(figures)
 
 
+def bench_caches(options: argparse.Namespace) -> dict[str, Any]:
+    """Set and get of every cache, beside its peers and the floor beneath it."""
+    import caches
+
+    return caches.run(options.rounds)
+
+
+# The micro-analysis under every cache: reader and cache of micro_analysis.py; first the peers.
+STRATEGIES = {
+    "coffea + uproot, dict": ("uproot", "dict"),
+    "coffea + uproot, Blosc": ("uproot", "peers.blosc"),
+    "coffea + uproot, h5py": ("uproot", "peers.h5py_file"),
+    "ladle, BufferCache": ("ladle", "ladle.BufferCache"),
+    "ladle, CompressedBufferCache": ("ladle", "ladle.CompressedBufferCache"),
+    "ladle, HDF5BufferCache": ("ladle", "ladle.HDF5BufferCache"),
+    "ladle, TieredBufferCache": ("ladle", "ladle.TieredBufferCache"),
+}
+
+
+def bench_strategies(options: argparse.Namespace) -> dict[str, Any]:
+    """Run the micro-analysis under coffea's caches and under ladle's."""
+    path = options.file or make_data(options.micro_events)
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(options.strategy_rounds):
+        for i, (name, (reader, cache)) in enumerate(STRATEGIES.items()):
+            result = HERE / "out" / "strategy.json"
+            histograms = HERE / "out" / f"strategy_{i}.npz"
+            demo.run(
+                *("micro_analysis.py", str(path), "--reader", reader, "--cache", cache),
+                *("--json", str(result), "--histograms", str(histograms)),
+            )
+            if i == 0:
+                reference = histograms
+            equal, differing = demo.compare_histograms(reference, histograms)
+            if differing:
+                raise demo.DemoError(f"{name}: histograms differ: {', '.join(differing[:5])}")
+            runs.setdefault(name, []).append(json.loads(result.read_text()))
+            demo.say(f"  {name}: {runs[name][-1]['memory']['peak']:.0f} MB")
+    figures: dict[str, Any] = {}
+    print(f"{equal} histograms, identical under all strategies")
+    print(f"{'':30} {'peak MB':>8} {'above import':>13} {'s':>6}")
+    for name, results in runs.items():
+        figures[name] = {
+            "peak_MB": statistics.median(r["memory"]["peak"] for r in results),
+            "above_import_MB": statistics.median(r["memory"]["peak_above_import"] for r in results),
+            "seconds": statistics.median(r["seconds"]["open_and_analysis"] for r in results),
+        }
+        row = figures[name]
+        print(
+            f"{name:30} {row['peak_MB']:8.0f} {row['above_import_MB']:13.0f} {row['seconds']:6.2f}"
+        )
+    return figures
+
+
 BENCHES: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "floor": bench_floor,
     "open": bench_open,
     "micro": bench_micro,
+    "caches": bench_caches,
+    "strategies": bench_strategies,
 }
 
 
@@ -117,6 +173,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
     parser.add_argument("--events", type=int, default=200_000, help="of floor and open")
     parser.add_argument("--micro-events", type=int, default=1_000_000, help="of micro")
+    parser.add_argument("--file", type=Path, help="of strategies, instead of a bench file")
+    parser.add_argument("--strategy-rounds", type=int, default=3, help="runs of each strategy")
     parser.add_argument("--rounds", type=int, default=5, help="counted runs; medians are shown")
     parser.add_argument(
         "--codecs", nargs="+", default=["zstd"], choices=sorted(make_nanoaod.CODECS)

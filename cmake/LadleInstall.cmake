@@ -25,5 +25,7 @@ install(FILES "${PROJECT_BINARY_DIR}/ladleConfig.cmake" "${PROJECT_BINARY_DIR}/l
 # ladle.pc finds its prefix from its own place, so that an installed tree can be moved.
 file(RELATIVE_PATH ladle_pc_prefix "/p/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/p")
 string(REGEX REPLACE "/$" "" ladle_pc_prefix "${ladle_pc_prefix}")
+list(TRANSFORM CMAKE_DL_LIBS PREPEND "-l" OUTPUT_VARIABLE ladle_pc_dl)
+string(JOIN " " ladle_pc_dl ${ladle_pc_dl} "")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/ladle.pc.in" "${PROJECT_BINARY_DIR}/ladle.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/ladle.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

@@ -16,7 +16,8 @@
  *   put          comes to rest in the level `home`, or in the first below it that has room
  *   get          lends the block; what lies in a store that cannot lend is brought back into a fresh block, once,
  *                whoever asks at the same time; while anybody uses that block, it is lent on
- *   copies       a block that was brought back is also kept in the raw level above, as far as it has room
+ *   copies       a block that was brought back is also kept in the raw level above, as far as it has room; no entry
+ *                leaves the cache for a copy
  *   level full   of what nobody uses, the entries that are the cheapest to bring back per byte leave first, then the
  *                least recently used: a copy is dropped, anything else moves to the next level below that has room,
  *                and out of the cache if there is none
@@ -115,7 +116,7 @@ typedef struct ladle_store_ops {
 
     /* Persistent stores only, else NULL. `load` calls found(user, item) once for each buffer that the store holds
      * already, whose forms the cache then owns; `found` returns false to stop. `commit` makes the store hold exactly
-     * these items for whoever opens it later: all of them, or what it held before. */
+     * these items for whoever opens it later: all of them, or what it held before. One call of it at a time. */
     ladle_status (*load)(ladle_store *store, bool (*found)(void *user, const ladle_store_item *item), void *user,
                          ladle_error *error);
     ladle_status (*commit)(ladle_store *store, const ladle_store_item *items, int64_t count, ladle_error *error);
@@ -270,6 +271,8 @@ LADLE_API ladle_status ladle_cache_fetch(ladle_cache *cache, const void *key, si
 
 /* Is there an entry? Counts neither hit nor miss, decodes nothing. */
 LADLE_API bool ladle_cache_contains(ladle_cache *cache, const void *key, size_t key_nbytes);
+
+LADLE_API int64_t ladle_cache_count(ladle_cache *cache); /* entries */
 
 /* Removes one entry; NOT_FOUND if there is none. */
 LADLE_API ladle_status ladle_cache_delete(ladle_cache *cache, const void *key, size_t key_nbytes);

@@ -1,64 +1,129 @@
-/* cache.c: Cache, byte-string keys to leased blocks.
+/* cache.c: Cache, byte-string keys to buffers at rest in one or several levels.
  *
  * Keys may be bytes or str here; a str stands for its UTF-8. get_array and pop_array serve
- * ladle.BufferCache: they answer with numpy arrays, and undo what ladle/_layout.py packed. */
+ * ladle.BufferCache and its like: they answer with numpy arrays, of which ladle/_layout.py makes those that are not
+ * just a row of values. */
 #include "core.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+/* --- the object ------------------------------------------------------------------------------ */
+
+/* Keeps the path of the cache's named file, if it has one. Returns 0, or -1 with an exception. */
+static int cache_name(core_cache *self, ladle_cache *cache)
+{
+    ladle_cache_stats all = {.struct_size = sizeof all};
+    ladle_cache_stats_get(cache, &all);
+    for (int32_t level = 0; level < all.levels && self->waits; level++) {
+        ladle_cache_level_stats stats = {.struct_size = sizeof stats};
+        ladle_store_info info = {.struct_size = sizeof info};
+        if (ladle_cache_level_stats_get(cache, level, &stats, &info, NULL) == LADLE_OK && info.named) {
+            self->path = core_decode(info.path);
+            return self->path == NULL ? -1 : 0;
+        }
+    }
+    return 0;
+}
 
 static PyObject *cache_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"context", "budget", NULL};
+    static char *names[] = {"context", "budget", "levels", "home", NULL};
     core_state *state = PyType_GetModuleState(type);
     PyObject *context_object = NULL;
     PyObject *budget = NULL;
-    int64_t budget_nbytes = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:Cache", names, &context_object, &budget) ||
-        (budget != NULL && core_as_int64(budget, "budget", 0, &budget_nbytes) < 0)) {
+    PyObject *levels = NULL;
+    PyObject *home = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O$OO:Cache", names, &context_object, &budget, &levels, &home)) {
         return NULL;
     }
     ladle_context *context = core_handle_as(context_object, state->context_type, "context");
     if (context == NULL) {
         return NULL;
     }
-    ladle_error error = {0};
-    ladle_cache *cache = ladle_cache_create(context, budget_nbytes, &error);
+    bool waits = false;
+    ladle_cache *cache = core_cache_create(state, context, budget, levels, home, &waits);
     if (cache == NULL) {
-        return core_raise(state, &error, CORE_OF_NAME);
+        return NULL;
     }
-    core_handle *self = (core_handle *)core_handle_new(type, cache);
+    core_cache *self = (core_cache *)core_handle_new(type, cache);
     if (self == NULL) {
         ladle_cache_release(cache);
         return NULL;
     }
-    self->context = Py_NewRef(context_object);
+    self->head.context = Py_NewRef(context_object);
+    self->waits = waits;
+    if (cache_name(self, cache) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
     return (PyObject *)self;
 }
 
+/* The last release may write a file. */
 static void cache_release(void *pointer)
 {
-    ladle_cache_release(pointer);
+    Py_BEGIN_ALLOW_THREADS ladle_cache_release(pointer);
+    Py_END_ALLOW_THREADS
 }
 
 static void cache_dealloc(PyObject *self)
 {
+    Py_CLEAR(((core_cache *)self)->path);
     core_handle_free(self, cache_release);
+}
+
+ladle_cache *core_cache_get(PyObject *object)
+{
+    core_cache *self = (core_cache *)object;
+    if (self->path == NULL || self->head.forks == core_forks()) {
+        return core_handle_get(object);
+    }
+    PyObject *where = PyUnicode_AsEncodedString(self->path, "utf-8", "surrogateescape");
+    if (where != NULL) {
+        core_raise_invalid(core_state_of(object), PyBytes_AsString(where),
+                           "this file is the parent process's: open another path in this one");
+        Py_DECREF(where);
+    }
+    return NULL;
+}
+
+ladle_cache *core_cache_as(PyObject *object, core_state *state)
+{
+    return PyObject_TypeCheck(object, state->cache_type) ? core_cache_get(object)
+                                                         : core_handle_as(object, state->cache_type, "cache");
+}
+
+/* Gives the GIL away where it may take long. Returns what cache_return wants. */
+static PyThreadState *cache_leave(const core_cache *self, Py_ssize_t nbytes)
+{
+    return self->waits || nbytes >= CORE_SMALL_NBYTES ? PyEval_SaveThread() : NULL;
+}
+
+static void cache_return(PyThreadState *thread)
+{
+    if (thread != NULL) {
+        PyEval_RestoreThread(thread);
+    }
 }
 
 /* --- look-ups -------------------------------------------------------------------------------- */
 
-/* Lends the buffer at `object`. Returns 1 with *lease owned, 0 when there is none, -1 with an exception. */
-static int cache_lend(PyObject *self, PyObject *object, ladle_lease **lease)
+typedef ladle_status (*lend_function)(ladle_cache *, const void *, size_t, ladle_lease **, ladle_error *);
+
+/* Lends the buffer at `object` by ladle_cache_get or ladle_cache_pop. Returns 1 with *lease owned, 0 when there is
+ * none, -1 with an exception. */
+static int cache_lend(PyObject *self, PyObject *object, lend_function lend, ladle_lease **lease)
 {
-    ladle_cache *cache = core_handle_get(self);
+    ladle_cache *cache = core_cache_get(self);
     core_key key;
     *lease = NULL;
     if (cache == NULL || core_key_get(object, &key) < 0) {
         return -1;
     }
     ladle_error error = {0};
-    ladle_status status = ladle_cache_get(cache, key.data, key.nbytes, lease, &error);
+    PyThreadState *thread = cache_leave((core_cache *)self, 0);
+    ladle_status status = lend(cache, key.data, key.nbytes, lease, &error);
+    cache_return(thread);
     Py_XDECREF(key.owner);
     if (status == LADLE_OK) {
         return 1;
@@ -73,133 +138,68 @@ static int cache_lend(PyObject *self, PyObject *object, ladle_lease **lease)
 static PyObject *cache_get(PyObject *self, PyObject *key)
 {
     ladle_lease *lease = NULL;
-    switch (cache_lend(self, key, &lease)) {
+    switch (cache_lend(self, key, ladle_cache_get, &lease)) {
     case 1: return core_lease_new(core_state_of(self), lease);
     case 0: Py_RETURN_NONE;
     default: return NULL;
     }
 }
 
-static int state_layout(core_state *state)
-{
-    if (state->unpack != NULL) {
-        return 0;
-    }
-    PyObject *module = PyImport_ImportModule("ladle._layout");
-    if (module == NULL) {
-        return -1;
-    }
-    PyObject *magic = PyObject_GetAttrString(module, "MAGIC");
-    PyObject *unpack = PyObject_GetAttrString(module, "unpack");
-    Py_DECREF(module);
-    if (magic == NULL || unpack == NULL || !PyBytes_Check(magic)) {
-        Py_XDECREF(magic);
-        Py_XDECREF(unpack);
-        return -1;
-    }
-    state->magic = magic;
-    state->unpack = unpack;
-    return 0;
-}
-
-/* Is this block an array with its layout behind it? Returns 1, 0, or -1 with an exception. */
-static int lease_is_packed(core_state *state, const ladle_lease *lease)
-{
-    if (ladle_lease_dtype(lease) != LADLE_DTYPE_U8) {
-        return 0;
-    }
-    if (state_layout(state) < 0) {
-        return -1;
-    }
-    size_t count = (size_t)ladle_lease_count(lease);
-    size_t magic_nbytes = (size_t)PyBytes_Size(state->magic);
-    const char *data = ladle_lease_data(lease);
-    return count >= magic_nbytes &&
-           memcmp(data + count - magic_nbytes, PyBytes_AsString(state->magic), magic_nbytes) == 0;
-}
-
-/* The array in `lease`, which it takes. */
-static PyObject *cache_array(PyObject *self, ladle_lease *lease)
+/* The array that a layout describes: unpack(lease, cache, key). */
+static PyObject *cache_unpack(PyObject *self, PyObject *key, PyObject *lease)
 {
     core_state *state = core_state_of(self);
-    int packed = lease_is_packed(state, lease);
-    PyObject *object = core_lease_new(state, lease);
-    PyObject *array = NULL;
-    if (object != NULL && packed == 0) {
-        array = core_lease_array(state, object);
-    } else if (object != NULL && packed == 1) {
-        array = PyObject_CallFunctionObjArgs(state->unpack, object, NULL);
+    if (state->unpack == NULL) {
+        PyObject *module = PyImport_ImportModule("ladle._layout");
+        if (module == NULL) {
+            return NULL;
+        }
+        state->unpack = PyObject_GetAttrString(module, "unpack");
+        Py_DECREF(module);
+        if (state->unpack == NULL) {
+            return NULL;
+        }
     }
-    Py_XDECREF(object);
-    return array;
+    return PyObject_CallFunctionObjArgs(state->unpack, lease, self, key, NULL);
 }
 
-/* The look-up of get_array and pop_array, called with (key, default=None). As in a dict of str, a key of
- * another type is not there. Returns as cache_lend; *missing borrows. */
-static int cache_lend_or(PyObject *self, PyObject *const *args, Py_ssize_t count, const char *name, PyObject **missing,
-                         ladle_lease **lease)
+/* get_array and pop_array, called with (key, default=None). As in a dict of str, a key of another type is not there. */
+static PyObject *cache_array(PyObject *self, PyObject *const *args, Py_ssize_t count, const char *name,
+                             lend_function lend)
 {
     if (count < 1 || count > 2) {
-        PyErr_Format(PyExc_TypeError, "%s expected 1 or 2 arguments, got %zd", name, count);
-        return -1;
+        return PyErr_Format(PyExc_TypeError, "%s expected 1 or 2 arguments, got %zd", name, count);
     }
-    *missing = count == 2 ? args[1] : Py_None;
-    return PyUnicode_Check(args[0]) ? cache_lend(self, args[0], lease) : 0;
+    ladle_lease *lease = NULL;
+    int found = PyUnicode_Check(args[0]) ? cache_lend(self, args[0], lend, &lease) : 0;
+    if (found <= 0) {
+        return found < 0 ? NULL : Py_NewRef(count == 2 ? args[1] : Py_None);
+    }
+    size_t layout_nbytes = 0;
+    (void)ladle_lease_layout(lease, &layout_nbytes);
+    core_state *state = core_state_of(self);
+    PyObject *object = core_lease_new(state, lease);
+    if (object == NULL) {
+        return NULL;
+    }
+    PyObject *array = layout_nbytes == 0 ? core_lease_array(state, object) : cache_unpack(self, args[0], object);
+    Py_DECREF(object);
+    return array;
 }
 
 static PyObject *cache_get_array(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    PyObject *missing = NULL;
-    ladle_lease *lease = NULL;
-    int found = cache_lend_or(self, args, count, "get_array", &missing, &lease);
-    if (found < 0) {
-        return NULL;
-    }
-    return found ? cache_array(self, lease) : Py_NewRef(missing);
+    return cache_array(self, args, count, "get_array", ladle_cache_get);
 }
 
-static ladle_status cache_remove(PyObject *self, PyObject *object, ladle_error *error)
-{
-    ladle_cache *cache = core_handle_get(self);
-    core_key key;
-    if (cache == NULL || core_key_get(object, &key) < 0) {
-        return LADLE_INVALID;
-    }
-    ladle_status status = ladle_cache_delete(cache, key.data, key.nbytes);
-    if (status != LADLE_OK && status != LADLE_NOT_FOUND) {
-        error->status = (int32_t)status;
-        error->offset = -1;
-        PyOS_snprintf(error->where, sizeof error->where, "cache");
-        PyOS_snprintf(error->message, sizeof error->message, "closed, or not a key");
-    }
-    Py_XDECREF(key.owner);
-    return status;
-}
-
-/* Atomic among Python's threads: it keeps the GIL from the look-up to the removal. */
 static PyObject *cache_pop_array(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    PyObject *missing = NULL;
-    ladle_lease *lease = NULL;
-    int found = cache_lend_or(self, args, count, "pop_array", &missing, &lease);
-    if (found < 0) {
-        return NULL;
-    }
-    if (!found) {
-        return Py_NewRef(missing);
-    }
-    ladle_error error = {0};
-    ladle_status status = cache_remove(self, args[0], &error);
-    if (status != LADLE_OK && status != LADLE_NOT_FOUND) {
-        ladle_lease_release(lease);
-        return PyErr_Occurred() ? NULL : core_raise(core_state_of(self), &error, CORE_OF_NAME);
-    }
-    return cache_array(self, lease);
+    return cache_array(self, args, count, "pop_array", ladle_cache_pop);
 }
 
 static PyObject *cache_contains(PyObject *self, PyObject *object)
 {
-    ladle_cache *cache = core_handle_get(self);
+    ladle_cache *cache = core_cache_get(self);
     core_key key;
     if (cache == NULL || core_key_get(object, &key) < 0) {
         return NULL;
@@ -211,97 +211,101 @@ static PyObject *cache_contains(PyObject *self, PyObject *object)
 
 /* --- changes --------------------------------------------------------------------------------- */
 
-/* A lease on a copy of `values`, or on the block of a Lease itself. Returns owned, or NULL. */
-static ladle_lease *lease_of(PyObject *self, PyObject *values, const char *dtype_name)
+/* What put was called with. */
+typedef struct put_call {
+    ladle_cache *cache;
+    core_key key;
+    ladle_dtype dtype;
+    int64_t cost_ns;
+    const char *layout;
+    Py_ssize_t layout_nbytes;
+} put_call;
+
+/* Keeps the block of a Lease, without a copy. */
+static ladle_status put_lease(PyObject *self, PyObject *object, const put_call *call, ladle_error *error)
 {
-    core_state *state = core_state_of(self);
-    ladle_dtype dtype = ladle_dtype_from_name(dtype_name);
-    if (dtype == LADLE_DTYPE_NONE) {
-        PyErr_Format(PyExc_ValueError, "dtype must be a primitive such as 'float32', not '%s'", dtype_name);
-        return NULL;
+    ladle_lease *lease = core_handle_get(object);
+    if (lease == NULL) {
+        return LADLE_INVALID;
     }
-    if (PyObject_TypeCheck(values, state->lease_type)) {
-        ladle_lease *lease = core_handle_get(values);
-        if (lease != NULL && ladle_lease_dtype(lease) != dtype) {
-            PyErr_Format(PyExc_ValueError, "the lease holds %s, not %s", ladle_dtype_name(ladle_lease_dtype(lease)),
-                         dtype_name);
-            return NULL;
-        }
-        if (lease != NULL) {
-            ladle_lease_retain(lease);
-        }
-        return lease;
+    if (ladle_lease_dtype(lease) != call->dtype) {
+        PyErr_Format(PyExc_ValueError, "the lease holds %s, not %s", ladle_dtype_name(ladle_lease_dtype(lease)),
+                     ladle_dtype_name(call->dtype));
+        return LADLE_INVALID;
     }
-    ladle_context *context = core_handle_get(((core_handle *)self)->context);
+    if (call->layout_nbytes > 0) {
+        PyErr_SetString(PyExc_ValueError, "a lease has its own layout");
+        return LADLE_INVALID;
+    }
+    PyThreadState *thread = cache_leave((core_cache *)self, (Py_ssize_t)ladle_lease_nbytes(lease));
+    ladle_status status = ladle_cache_put(call->cache, call->key.data, call->key.nbytes, lease, call->cost_ns, error);
+    cache_return(thread);
+    return status;
+}
+
+/* Keeps a copy of what exports a buffer. */
+static ladle_status put_buffer(PyObject *self, PyObject *object, const put_call *call, ladle_error *error)
+{
     Py_buffer view;
-    if (context == NULL || PyObject_GetBuffer(values, &view, PyBUF_C_CONTIGUOUS) < 0) {
-        return NULL;
+    if (PyObject_GetBuffer(object, &view, PyBUF_C_CONTIGUOUS) < 0) {
+        return LADLE_INVALID;
     }
-    int64_t itemsize = (int64_t)ladle_dtype_size(dtype);
-    ladle_lease *lease = NULL;
+    Py_ssize_t itemsize = (Py_ssize_t)ladle_dtype_size(call->dtype);
+    ladle_status status = LADLE_INVALID;
     if (view.len % itemsize != 0) {
-        PyErr_Format(PyExc_ValueError, "%zd bytes are no whole number of %s", view.len, dtype_name);
+        PyErr_Format(PyExc_ValueError, "%zd bytes are no whole number of %s", view.len, ladle_dtype_name(call->dtype));
     } else {
-        ladle_error error = {0};
-        if (view.len < CORE_SMALL_NBYTES) {
-            lease = ladle_lease_copy(context, dtype, view.len / itemsize, view.buf, &error);
-        } else {
-            Py_BEGIN_ALLOW_THREADS lease = ladle_lease_copy(context, dtype, view.len / itemsize, view.buf, &error);
-            Py_END_ALLOW_THREADS
-        }
-        if (lease == NULL) {
-            core_raise(state, &error, CORE_OF_NAME);
-        }
+        ladle_values values = {.dtype = call->dtype,
+                               .count = view.len / itemsize,
+                               .data = view.buf,
+                               .layout = call->layout,
+                               .layout_nbytes = (size_t)call->layout_nbytes};
+        PyThreadState *thread = cache_leave((core_cache *)self, view.len);
+        status = ladle_cache_put_values(call->cache, call->key.data, call->key.nbytes, &values, call->cost_ns, error);
+        cache_return(thread);
     }
     PyBuffer_Release(&view);
-    return lease;
+    return status;
 }
 
-static PyObject *cache_put(PyObject *self, PyObject *args, PyObject *kwargs)
+static PyObject *cache_put(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    static char *names[] = {"key", "values", "dtype", "cost_ns", NULL};
-    ladle_cache *cache = core_handle_get(self);
-    PyObject *key_object = NULL;
-    PyObject *values = NULL;
-    const char *dtype = NULL;
-    PyObject *cost = NULL;
-    int64_t cost_ns = 0;
-    if (cache == NULL ||
-        !PyArg_ParseTupleAndKeywords(args, kwargs, "OOs|O:put", names, &key_object, &values, &dtype, &cost) ||
-        (cost != NULL && core_as_int64(cost, "cost_ns", 0, &cost_ns) < 0)) {
+    if (count < 3 || count > 5) {
+        return PyErr_Format(PyExc_TypeError, "put expected 3 to 5 arguments, got %zd", count);
+    }
+    put_call call = {.cache = core_cache_get(self)};
+    char *layout = NULL;
+    if (call.cache == NULL || (call.dtype = core_dtype_from(args[2])) == LADLE_DTYPE_NONE ||
+        (count > 3 && core_as_int64(args[3], "cost_ns", 0, &call.cost_ns) < 0) ||
+        (count > 4 && PyBytes_AsStringAndSize(args[4], &layout, &call.layout_nbytes) < 0) ||
+        core_key_get(args[0], &call.key) < 0) {
         return NULL;
     }
+    call.layout = layout;
+    core_state *state = core_state_of(self);
+    ladle_error error = {0};
+    ladle_status status = PyObject_TypeCheck(args[1], state->lease_type) ? put_lease(self, args[1], &call, &error)
+                                                                         : put_buffer(self, args[1], &call, &error);
+    Py_XDECREF(call.key.owner);
+    if (status == LADLE_OK) {
+        Py_RETURN_NONE;
+    }
+    return PyErr_Occurred() ? NULL : core_raise(state, &error, CORE_OF_NAME);
+}
+
+static PyObject *cache_delete(PyObject *self, PyObject *object)
+{
+    ladle_cache *cache = core_cache_get(self);
     core_key key;
-    if (core_key_get(key_object, &key) < 0) {
+    if (cache == NULL || core_key_get(object, &key) < 0) {
         return NULL;
     }
-    ladle_lease *lease = lease_of(self, values, dtype);
-    ladle_status status = LADLE_INVALID;
-    ladle_error error = {0};
-    if (lease != NULL) {
-        /* Room may have to be made: blocks of others go back to the system. */
-        Py_BEGIN_ALLOW_THREADS status = ladle_cache_put(cache, key.data, key.nbytes, lease, cost_ns, &error);
-        ladle_lease_release(lease);
-        Py_END_ALLOW_THREADS
-    }
+    ladle_status status = ladle_cache_delete(cache, key.data, key.nbytes);
     Py_XDECREF(key.owner);
-    if (lease == NULL) {
-        return NULL;
-    }
-    if (status != LADLE_OK) {
-        return core_raise(core_state_of(self), &error, CORE_OF_NAME);
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *cache_delete(PyObject *self, PyObject *key)
-{
-    ladle_error error = {0};
-    ladle_status status = cache_remove(self, key, &error);
     if (status == LADLE_OK || status == LADLE_NOT_FOUND) {
         return PyBool_FromLong(status == LADLE_OK);
     }
-    return PyErr_Occurred() ? NULL : core_raise(core_state_of(self), &error, CORE_OF_NAME);
+    return core_raise_invalid(core_state_of(self), "cache", "it is closed, or this is not a key");
 }
 
 /* One call of fetch: the Python function, and the thread state that it runs with. */
@@ -340,7 +344,7 @@ static ladle_status fetch_make(void *user, ladle_lease **lease, ladle_error *err
 static PyObject *cache_fetch(PyObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"key", "make", NULL};
-    ladle_cache *cache = core_handle_get(self);
+    ladle_cache *cache = core_cache_get(self);
     core_state *state = core_state_of(self);
     fetch_call call = {.state = state};
     PyObject *key_object = NULL;
@@ -365,167 +369,74 @@ static PyObject *cache_fetch(PyObject *self, PyObject *args, PyObject *kwargs)
     return core_raise(state, &error, CORE_OF_NAME);
 }
 
-static PyObject *cache_change(PyObject *self, void (*change)(ladle_cache *))
+static PyObject *cache_clear(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    ladle_cache *cache = core_handle_get(self);
+    ladle_cache *cache = core_cache_get(self);
     if (cache == NULL) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS change(cache);
+    Py_BEGIN_ALLOW_THREADS ladle_cache_clear(cache);
     Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
-static PyObject *cache_clear(PyObject *self, PyObject *Py_UNUSED(ignored))
+static PyObject *cache_finish(PyObject *self, ladle_status (*finish)(ladle_cache *, ladle_error *))
 {
-    return cache_change(self, ladle_cache_clear);
+    ladle_cache *cache = core_cache_get(self);
+    if (cache == NULL) {
+        return NULL;
+    }
+    ladle_error error = {0};
+    ladle_status status = LADLE_OK;
+    Py_BEGIN_ALLOW_THREADS status = finish(cache, &error);
+    Py_END_ALLOW_THREADS if (status != LADLE_OK)
+    {
+        return core_raise(core_state_of(self), &error, CORE_OF_FILE);
+    }
+    Py_RETURN_NONE;
 }
 
-static void close_quietly(ladle_cache *cache)
+static PyObject *cache_flush(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    (void)ladle_cache_close(cache, NULL);
+    return cache_finish(self, ladle_cache_flush);
 }
 
 static PyObject *cache_close(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
-    return cache_change(self, close_quietly);
+    return cache_finish(self, ladle_cache_close);
 }
 
-static PyObject *cache_set_budget(PyObject *self, PyObject *nbytes)
+static PyObject *cache_set_budget(PyObject *self, PyObject *args)
 {
-    ladle_cache *cache = core_handle_get(self);
+    ladle_cache *cache = core_cache_get(self);
+    PyObject *nbytes = NULL;
+    PyObject *which = NULL;
     int64_t value = 0;
-    if (cache == NULL || core_as_int64(nbytes, "nbytes", 0, &value) < 0) {
+    int32_t level = 0;
+    if (cache == NULL || !PyArg_ParseTuple(args, "O|O:set_budget", &nbytes, &which) ||
+        core_as_int64(nbytes, "nbytes", 0, &value) < 0 ||
+        (which != NULL && core_as_int32(which, "level", 0, &level) < 0)) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS ladle_cache_set_budget(cache, 0, value);
+    Py_BEGIN_ALLOW_THREADS ladle_cache_set_budget(cache, level, value);
     Py_END_ALLOW_THREADS Py_RETURN_NONE;
 }
 
-/* --- listings -------------------------------------------------------------------------------- */
-
-/* Entries copied while the cache is locked. No Python object is made before it is unlocked: that
- * could collect garbage, which could release a lease, which would wait for the lock. */
-typedef struct listing {
-    ladle_cache_entry *entries; /* `key` is unset until the end: `keys` may move */
-    char *keys;                 /* all keys, one after the other */
-    size_t count, capacity, nbytes, key_capacity;
-    bool failed;
-} listing;
-
-static bool listing_add(void *user, const ladle_cache_entry *entry)
-{
-    listing *all = user;
-    if (all->count == all->capacity) {
-        size_t capacity = all->capacity * 2 + 64;
-        ladle_cache_entry *entries = realloc(all->entries, capacity * sizeof *entries);
-        if (entries == NULL) {
-            all->failed = true;
-            return false;
-        }
-        all->entries = entries;
-        all->capacity = capacity;
-    }
-    if (all->nbytes + entry->key_nbytes > all->key_capacity) {
-        size_t capacity = (all->nbytes + entry->key_nbytes) * 2 + 4096;
-        char *keys = realloc(all->keys, capacity);
-        if (keys == NULL) {
-            all->failed = true;
-            return false;
-        }
-        all->keys = keys;
-        all->key_capacity = capacity;
-    }
-    if (entry->key_nbytes > 0) {
-        memcpy(all->keys + all->nbytes, entry->key, entry->key_nbytes);
-    }
-    all->nbytes += entry->key_nbytes;
-    all->entries[all->count++] = *entry;
-    return true;
-}
-
-static PyObject *entry_key(const ladle_cache_entry *entry)
-{
-    return PyBytes_FromStringAndSize(entry->key, (Py_ssize_t)entry->key_nbytes);
-}
-
-static PyObject *entry_dict(const ladle_cache_entry *entry)
-{
-    PyObject *dict = PyDict_New();
-    if (dict == NULL) {
-        return NULL;
-    }
-    if (core_dict_set(dict, "key", entry_key(entry)) < 0 ||
-        core_dict_set(dict, "dtype", core_decode(ladle_dtype_name(entry->dtype))) < 0 ||
-        core_dict_set(dict, "count", PyLong_FromLongLong(entry->count)) < 0 ||
-        core_dict_set(dict, "nbytes", PyLong_FromLongLong(entry->nbytes)) < 0 ||
-        core_dict_set(dict, "hits", PyLong_FromLongLong(entry->hits)) < 0 ||
-        core_dict_set(dict, "cost_ns", PyLong_FromLongLong(entry->cost_ns)) < 0 ||
-        core_dict_set(dict, "pinned", PyBool_FromLong(entry->pinned)) < 0) {
-        Py_DECREF(dict);
-        return NULL;
-    }
-    return dict;
-}
-
-static PyObject *cache_list(PyObject *self, PyObject *(*convert)(const ladle_cache_entry *))
-{
-    ladle_cache *cache = core_handle_get(self);
-    if (cache == NULL) {
-        return NULL;
-    }
-    listing all = {0};
-    ladle_cache_visit(cache, listing_add, &all);
-    PyObject *list = all.failed ? PyErr_NoMemory() : PyList_New((Py_ssize_t)all.count);
-    size_t offset = 0;
-    for (size_t index = 0; list != NULL && index < all.count; index++) {
-        ladle_cache_entry *entry = &all.entries[index];
-        entry->key = all.keys + offset;
-        offset += entry->key_nbytes;
-        PyObject *item = convert(entry);
-        if (item == NULL || PyList_SetItem(list, (Py_ssize_t)index, item) < 0) {
-            Py_CLEAR(list);
-        }
-    }
-    free(all.entries);
-    free(all.keys);
-    return list;
-}
-
-static PyObject *cache_keys(PyObject *self, PyObject *Py_UNUSED(ignored))
-{
-    return cache_list(self, entry_key);
-}
-
-static PyObject *cache_entries(PyObject *self, PyObject *Py_UNUSED(ignored))
-{
-    return cache_list(self, entry_dict);
-}
-
-static PyObject *cache_stats(PyObject *self, PyObject *Py_UNUSED(ignored))
-{
-    ladle_cache *cache = core_handle_get(self);
-    if (cache == NULL) {
-        return NULL;
-    }
-    ladle_cache_stats stats = {.struct_size = sizeof stats};
-    ladle_cache_stats_get(cache, &stats);
-    return Py_BuildValue("{sLsLsLsLsLsLsLsLsLsLsL}", "hits", (long long)stats.hits, "misses", (long long)stats.misses,
-                         "puts", (long long)stats.puts, "evictions", (long long)stats.evictions, "deletes",
-                         (long long)stats.deletes, "entries", (long long)stats.entries, "nbytes",
-                         (long long)stats.nbytes, "pinned_nbytes", (long long)stats.pinned_nbytes, "peak_nbytes",
-                         (long long)stats.peak_nbytes, "budget", (long long)stats.budget, "fetch_ns",
-                         (long long)stats.fetch_ns);
-}
+/* --- the type -------------------------------------------------------------------------------- */
 
 static Py_ssize_t cache_length(PyObject *self)
 {
-    ladle_cache *cache = core_handle_get(self);
-    if (cache == NULL) {
-        return -1;
-    }
+    ladle_cache *cache = core_cache_get(self);
+    return cache == NULL ? -1 : (Py_ssize_t)ladle_cache_count(cache);
+}
     ladle_cache_stats stats = {.struct_size = sizeof stats};
     ladle_cache_stats_get(cache, &stats);
     return (Py_ssize_t)stats.entries;
+}
+
+static PyObject *cache_path(PyObject *self, void *Py_UNUSED(closure))
+{
+    PyObject *path = ((core_cache *)self)->path;
+    return Py_NewRef(path == NULL ? Py_None : path);
 }
 
 static PyMethodDef cache_methods[] = {
@@ -534,26 +445,36 @@ static PyMethodDef cache_methods[] = {
      "get_array(key, default=None, /)\n--\n\nRead-only array over the buffer at key, or the default."},
     {"pop_array", (PyCFunction)(void (*)(void))cache_pop_array, METH_FASTCALL,
      "pop_array(key, default=None, /)\n--\n\nAs get_array, and remove the entry."},
-    {"put", (PyCFunction)(void (*)(void))cache_put, METH_VARARGS | METH_KEYWORDS,
-     "put(key, values, dtype, cost_ns=0)\n--\n\nKeep a Lease, or a copy of any contiguous buffer, at key."},
+    {"put", (PyCFunction)(void (*)(void))cache_put, METH_FASTCALL,
+     "put(key, values, dtype, cost_ns=0, layout=b'', /)\n--\n\nKeep a Lease, or a copy of any contiguous buffer."},
     {"fetch", (PyCFunction)(void (*)(void))cache_fetch, METH_VARARGS | METH_KEYWORDS,
      "fetch(key, make)\n--\n\nLease on the buffer at key, made by make() if missing: once, whoever asks."},
     {"contains", cache_contains, METH_O, "contains(key)\n--\n\nIs there an entry? Counts neither hit nor miss."},
     {"delete", cache_delete, METH_O, "delete(key)\n--\n\nRemove one entry; False if there is none."},
     {"clear", cache_clear, METH_NOARGS, "clear()\n--\n\nRemove all entries."},
-    {"close", cache_close, METH_NOARGS, "close()\n--\n\nRemove all entries and refuse further use."},
-    {"keys", cache_keys, METH_NOARGS, "keys()\n--\n\nKeys, in the order of their insertion."},
-    {"entries", cache_entries, METH_NOARGS, "entries()\n--\n\nWhat is known of each entry, as dicts."},
-    {"stats", cache_stats, METH_NOARGS, "stats()\n--\n\nCounts and bytes."},
-    {"set_budget", cache_set_budget, METH_O, "set_budget(nbytes)\n--\n\nCap its bytes, at once; 0 means no cap."},
+    {"flush", cache_flush, METH_NOARGS, "flush()\n--\n\nMake a named file hold the entries of now."},
+    {"close", cache_close, METH_NOARGS, "close()\n--\n\nFlush, remove all entries and refuse further use."},
+    {"keys", core_cache_keys, METH_NOARGS, "keys()\n--\n\nKeys, in the order of their insertion."},
+    {"entries", core_cache_entries, METH_NOARGS, "entries()\n--\n\nWhat is known of each entry, as dicts."},
+    {"stats", core_cache_stats, METH_NOARGS, "stats()\n--\n\nCounts and bytes."},
+    {"levels", core_cache_levels, METH_NOARGS, "levels()\n--\n\nCounts, bytes and store of each level, as dicts."},
+    {"set_budget", cache_set_budget, METH_VARARGS,
+     "set_budget(nbytes, level=0, /)\n--\n\nCap the bytes of a level, at once; 0 means no cap."},
     {NULL, NULL, 0, NULL},
 };
 
+static PyGetSetDef cache_getset[] = {
+    {"path", cache_path, NULL, "Path of its named file, or None.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyType_Slot cache_slots[] = {
-    {Py_tp_doc, (void *)"Cache(context, budget=0)\n--\n\nByte-string keys to leased blocks, with a budget."},
+    {Py_tp_doc,
+     (void *)"Cache(context, budget=0, *, levels=None, home=0)\n--\n\nByte-string keys to buffers at rest in levels."},
     {Py_tp_new, (void *)cache_new},
     {Py_tp_dealloc, (void *)cache_dealloc},
     {Py_tp_methods, cache_methods},
+    {Py_tp_getset, cache_getset},
     {Py_tp_members, core_members},
     {Py_mp_length, (void *)cache_length},
     {0, NULL},
@@ -561,7 +482,7 @@ static PyType_Slot cache_slots[] = {
 
 static PyType_Spec cache_spec = {
     .name = "ladle._core.Cache",
-    .basicsize = sizeof(core_handle),
+    .basicsize = sizeof(core_cache),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = cache_slots,
 };

@@ -4,11 +4,12 @@
  *
  * Rules
  *   Objects    Every object is one `core_handle`: a counted C handle, nothing else that could form a
- *              cycle (a cache also keeps its Context, which keeps nothing). So no type needs the
- *              garbage collector.
+ *              cycle (a cache also keeps its Context, which keeps nothing, and a text). So no type
+ *              needs the garbage collector.
  *   The GIL    Calls that read, decode, copy much or may wait for another thread release it. Look-ups
  *              behind a short lock keep it: giving it away costs more than they do. This is safe
- *              because no thread ever waits for the GIL while it holds a lock of the library.
+ *              because no thread ever waits for the GIL while it holds a lock of the library, and
+ *              because a look-up in a cache whose stores all lend waits for nobody.
  *   Forks      A child has the parent's objects but not its threads, and perhaps a lock that a lost
  *              thread held. An object that was made before a fork refuses to work in the child, and
  *              is abandoned there instead of released.
@@ -43,8 +44,7 @@ typedef struct core_state {
     PyObject *frombuffer;            /* numpy.frombuffer */
     PyObject *dtypes[CORE_N_DTYPES]; /* numpy.dtype by ladle_dtype; [NONE] is NULL */
     PyObject *make_error;            /* ladle._errors.from_core, NULL until the first error */
-    PyObject *unpack;                /* ladle._layout.unpack, NULL until the first U8 entry */
-    PyObject *magic;                 /* ladle._layout.MAGIC, with `unpack` */
+    PyObject *unpack;                /* ladle._layout.unpack, NULL until the first layout */
 } core_state;
 
 /* State of the module that made `self`; its type is never subclassed. Borrows. */
@@ -61,6 +61,13 @@ typedef struct core_handle {
     Py_ssize_t shape[1];   /* of a lease: values */
     Py_ssize_t strides[1]; /* of a lease: bytes of one value */
 } core_handle;
+
+/* A Cache. */
+typedef struct core_cache {
+    core_handle head;
+    PyObject *path; /* of its named file, as str; NULL where it has none */
+    bool waits;     /* some store does not lend: a look-up may decode, read, or wait for a thread that does */
+} core_cache;
 
 /* Makes every type weakly referable. */
 extern PyMemberDef core_members[];
@@ -121,10 +128,34 @@ PyObject *core_raise_invalid(core_state *state, const char *where, const char *m
 
 /* --- objects of one file that another needs -------------------------------------------------- */
 
+/* The cache of a Cache, or NULL with an exception if it comes from before a fork. Borrows. */
+ladle_cache *core_cache_get(PyObject *self);
+
+/* The same of any object, which must be a Cache. */
+ladle_cache *core_cache_as(PyObject *object, core_state *state);
+
+/* cache_make.c: the cache that the arguments of Cache() describe. Returns owned, or NULL with an exception. */
+ladle_cache *core_cache_create(core_state *state, ladle_context *context, PyObject *budget, PyObject *levels,
+                               PyObject *home, bool *waits);
+
+/* cache_list.c: what a Cache tells of itself. Each returns owned. */
+PyObject *core_cache_keys(PyObject *self, PyObject *ignored);
+PyObject *core_cache_entries(PyObject *self, PyObject *ignored);
+PyObject *core_cache_stats(PyObject *self, PyObject *ignored);
+PyObject *core_cache_levels(PyObject *self, PyObject *ignored);
+
 PyObject *core_table_new(core_state *state, ladle_table *table); /* Takes `table`. */
 PyObject *core_lease_new(core_state *state, ladle_lease *lease); /* Takes `lease`. */
 
-/* Read-only numpy array over the lease object. Returns owned. */
+/* A new block with a copy of a contiguous buffer, and a layout. Gives the GIL away for large ones. Returns owned, or
+ * NULL with an exception. */
+ladle_lease *core_lease_copy(core_state *state, ladle_context *context, const Py_buffer *view, ladle_dtype dtype,
+                             const void *layout, Py_ssize_t layout_nbytes);
+
+/* The dtype of a numpy name, or LADLE_DTYPE_NONE with a ValueError. */
+ladle_dtype core_dtype_from(PyObject *name);
+
+/* Read-only one-dimensional numpy array over the lease object. Returns owned. */
 PyObject *core_lease_array(core_state *state, PyObject *lease);
 
 /* Each makes its type or types and keeps them in the state. Returns 0 or -1. */

@@ -32,6 +32,41 @@ PyObject *core_lease_new(core_state *state, ladle_lease *lease)
     return (PyObject *)self;
 }
 
+ladle_dtype core_dtype_from(PyObject *name)
+{
+    const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, NULL) : NULL;
+    ladle_dtype dtype = text == NULL ? LADLE_DTYPE_NONE : ladle_dtype_from_name(text);
+    if (dtype == LADLE_DTYPE_NONE && !PyErr_Occurred()) {
+        PyErr_Format(PyExc_ValueError, "dtype must be a primitive such as 'float32', not %R", name);
+    }
+    return dtype;
+}
+
+ladle_lease *core_lease_copy(core_state *state, ladle_context *context, const Py_buffer *view, ladle_dtype dtype,
+                             const void *layout, Py_ssize_t layout_nbytes)
+{
+    Py_ssize_t itemsize = (Py_ssize_t)ladle_dtype_size(dtype);
+    if (view->len % itemsize != 0) {
+        PyErr_Format(PyExc_ValueError, "%zd bytes are no whole number of %s", view->len, ladle_dtype_name(dtype));
+        return NULL;
+    }
+    ladle_error error = {0};
+    PyThreadState *thread = view->len >= CORE_SMALL_NBYTES ? PyEval_SaveThread() : NULL;
+    ladle_lease *lease = ladle_lease_copy(context, dtype, view->len / itemsize, view->buf, &error);
+    if (lease != NULL && layout_nbytes > 0 &&
+        ladle_lease_set_layout(lease, layout, (size_t)layout_nbytes, &error) != LADLE_OK) {
+        ladle_lease_release(lease);
+        lease = NULL;
+    }
+    if (thread != NULL) {
+        PyEval_RestoreThread(thread);
+    }
+    if (lease == NULL) {
+        core_raise(state, &error, CORE_OF_NAME);
+    }
+    return lease;
+}
+
 PyObject *core_lease_array(core_state *state, PyObject *lease)
 {
     PyObject *dtype = state->dtypes[ladle_lease_dtype(((core_handle *)lease)->pointer)];
@@ -92,6 +127,13 @@ static PyObject *lease_nbytes(PyObject *self, void *Py_UNUSED(closure))
     return PyLong_FromLongLong(ladle_lease_nbytes(((core_handle *)self)->pointer));
 }
 
+static PyObject *lease_layout(PyObject *self, void *Py_UNUSED(closure))
+{
+    size_t nbytes = 0;
+    const char *layout = ladle_lease_layout(((core_handle *)self)->pointer, &nbytes);
+    return PyBytes_FromStringAndSize(layout, (Py_ssize_t)nbytes);
+}
+
 static PyObject *lease_repr(PyObject *self)
 {
     const ladle_lease *lease = ((core_handle *)self)->pointer;
@@ -108,6 +150,7 @@ static PyGetSetDef lease_getset[] = {
     {"dtype", lease_dtype, NULL, "Name of the numpy dtype.", NULL},
     {"count", lease_count, NULL, "Values.", NULL},
     {"nbytes", lease_nbytes, NULL, "Bytes.", NULL},
+    {"layout", lease_layout, NULL, "What array the values are; empty for just a row of them.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

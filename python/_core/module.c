@@ -110,6 +110,28 @@ static PyObject *module_xxh3_64(PyObject *Py_UNUSED(module), PyObject *values)
     return PyLong_FromUnsignedLongLong(hash);
 }
 
+static PyObject *module_copy(PyObject *module, PyObject *args)
+{
+    core_state *state = PyModule_GetState(module);
+    PyObject *context_object = NULL;
+    PyObject *values = NULL;
+    PyObject *name = NULL;
+    const char *layout = NULL;
+    Py_ssize_t layout_nbytes = 0;
+    if (!PyArg_ParseTuple(args, "OOO|y#:copy", &context_object, &values, &name, &layout, &layout_nbytes)) {
+        return NULL;
+    }
+    ladle_context *context = core_handle_as(context_object, state->context_type, "context");
+    ladle_dtype dtype = context == NULL ? LADLE_DTYPE_NONE : core_dtype_from(name);
+    Py_buffer view;
+    if (dtype == LADLE_DTYPE_NONE || PyObject_GetBuffer(values, &view, PyBUF_C_CONTIGUOUS) < 0) {
+        return NULL;
+    }
+    ladle_lease *lease = core_lease_copy(state, context, &view, dtype, layout, layout_nbytes);
+    PyBuffer_Release(&view);
+    return lease == NULL ? NULL : core_lease_new(state, lease);
+}
+
 static PyObject *module_process_memory(PyObject *module, PyObject *Py_UNUSED(ignored))
 {
     ladle_process_info info = {.struct_size = sizeof info};
@@ -136,6 +158,8 @@ static PyObject *module_forks(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(i
 
 static PyMethodDef module_methods[] = {
     {"xxh3_64", module_xxh3_64, METH_O, "xxh3_64(values)\n--\n\nXXH3-64 (seed 0) of a contiguous buffer's bytes."},
+    {"copy", module_copy, METH_VARARGS,
+     "copy(context, values, dtype, layout=b'', /)\n--\n\nLease on a copy of a contiguous buffer."},
     {"process_memory", module_process_memory, METH_NOARGS,
      "process_memory()\n--\n\nrss, peak_rss, anonymous and file of this process, in bytes; -1 if unknown."},
     {"version", module_version, METH_NOARGS, "version()\n--\n\nVersion of the C library."},
@@ -190,7 +214,6 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     }
     Py_VISIT(state->make_error);
     Py_VISIT(state->unpack);
-    Py_VISIT(state->magic);
     return 0;
 }
 
@@ -210,7 +233,6 @@ static int module_clear(PyObject *module)
     }
     Py_CLEAR(state->make_error);
     Py_CLEAR(state->unpack);
-    Py_CLEAR(state->magic);
     return 0;
 }
 

@@ -74,7 +74,7 @@ static PyObject *reader_read_buffer(PyObject *self, PyObject *args, PyObject *kw
     }
     ladle_cache *cache = NULL;
     if (cache_object != Py_None) {
-        cache = core_handle_as(cache_object, state->cache_type, "cache");
+        cache = core_cache_as(cache_object, state);
         if (cache == NULL) {
             return NULL;
         }

@@ -29,23 +29,33 @@ from ladle._errors import (
     UnsupportedError,
 )
 from ladle._info import OpenInfo, info
+from ladle._offload import offload
 from ladle._open import open  # noqa: A004 - the name that users of h5py, zarr and uproot expect
-from ladle.cache import BufferCache
+from ladle.cache import (
+    BufferCache,
+    CompressedBufferCache,
+    HDF5BufferCache,
+    TieredBufferCache,
+)
 
 __all__ = [
     "BudgetError",
     "BufferCache",
+    "CompressedBufferCache",
     "Error",
     "FileMissingError",
     "FormatError",
+    "HDF5BufferCache",
     "InvalidError",
     "NameMissingError",
     "OpenInfo",
     "ReadError",
+    "TieredBufferCache",
     "UnsupportedError",
     "__version__",
     "info",
     "memory",
+    "offload",
     "open",
 ]
 

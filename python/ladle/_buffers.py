@@ -13,7 +13,7 @@ import numpy as np
 from ladle import _core
 from ladle._context import default_context, default_reader
 from ladle._errors import FormatError, ReadError, UnsupportedError
-from ladle.cache import BufferCache
+from ladle._mapping import Cache
 
 _Array = np.ndarray[Any, Any]
 _MISSING: Any = object()
@@ -80,9 +80,9 @@ class Part:
 
 def choose_cache(
     cache: MutableMapping[str, Any] | None,
-) -> tuple[BufferCache | None, MutableMapping[str, Any] | None]:
+) -> tuple[Cache | None, MutableMapping[str, Any] | None]:
     """Tell a cache of ladle's, which the reader fills itself, from any other mapping."""
-    if isinstance(cache, BufferCache):
+    if isinstance(cache, Cache):
         return cache, None
     if cache is not None and not isinstance(cache, MutableMapping):
         raise TypeError(f"cache must be a mapping, not {type(cache).__name__}")
@@ -102,7 +102,7 @@ class Buffer:
         Whether these are offsets, which add up over several files.
     parts : list of Part
         Where the entries are.
-    cache : BufferCache, optional
+    cache : Cache, optional
         Cache that the reader itself looks into and fills.
     mapping : MutableMapping, optional
         Any other cache.
@@ -132,7 +132,7 @@ class Buffer:
         index: int,
         is_offsets: bool,
         parts: list[Part],
-        cache: BufferCache | None,
+        cache: Cache | None,
         mapping: MutableMapping[str, Any] | None,
         threads: int | None,
         reads: Counter[str],

@@ -142,26 +142,52 @@ class Lease(Buffer):
     def count(self) -> int: ...
     @property
     def nbytes(self) -> int: ...
+    @property
+    def layout(self) -> bytes: ...
     def array(self) -> np.ndarray[Any, Any]:
-        """Return a read-only array over the block, which it pins."""
+        """Return a read-only array over the block, which it pins; it knows nothing of layouts."""
 
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class Cache:
-    """Byte-string keys to leased blocks, with a budget. A str key stands for its UTF-8."""
+    """Byte-string keys to buffers at rest in levels. A str key stands for its UTF-8.
 
-    def __new__(cls, context: Context, budget: int = 0) -> Cache: ...
+    A level is a tuple of store and budget (0: none); a store is "raw", or a dict of options with
+    its name as "store": {"store": "compressed", "codec", "level", "shuffle", "threads"} or
+    {"store": "hdf5", "path", "dir"}.
+    """
+
+    def __new__(
+        cls,
+        context: Context,
+        budget: int = 0,
+        *,
+        levels: Iterable[tuple[str | dict[str, Any], int]] | None = None,
+        home: int = 0,
+    ) -> Cache: ...
+    @property
+    def path(self) -> str | None:
+        """Path of its named file, or None."""
+
     def get(self, key: bytes | str, /) -> Lease | None:
         """Return a lease on the buffer at key, or None."""
 
     def get_array(self, key: str, default: _Default, /) -> np.ndarray[Any, Any] | _Default:
-        """Return a read-only array over the buffer at key, unpacked, or the default."""
+        """Return a read-only array over the buffer at key, laid out, or the default."""
 
     def pop_array(self, key: str, default: _Default, /) -> np.ndarray[Any, Any] | _Default:
         """Do as get_array, and remove the entry."""
 
-    def put(self, key: bytes | str, values: _Values, dtype: str, cost_ns: int = 0) -> None:
+    def put(
+        self,
+        key: bytes | str,
+        values: _Values | Lease,
+        dtype: str,
+        cost_ns: int = 0,
+        layout: bytes = b"",
+        /,
+    ) -> None:
         """Keep a Lease, or a copy of any contiguous buffer, at key."""
 
     def fetch(self, key: bytes | str, make: Callable[[], Lease]) -> Lease:
@@ -176,8 +202,11 @@ class Cache:
     def clear(self) -> None:
         """Remove all entries."""
 
+    def flush(self) -> None:
+        """Make a named file hold the entries of now."""
+
     def close(self) -> None:
-        """Remove all entries and refuse further use."""
+        """Flush, remove all entries and refuse further use."""
 
     def keys(self) -> list[bytes]:
         """Return the keys, in the order of their insertion."""
@@ -188,13 +217,19 @@ class Cache:
     def stats(self) -> dict[str, int]:
         """Return counts and bytes."""
 
-    def set_budget(self, nbytes: int, /) -> None:
-        """Cap its bytes, at once; 0 means no cap."""
+    def levels(self) -> list[dict[str, Any]]:
+        """Return counts, bytes and store of each level."""
+
+    def set_budget(self, nbytes: int, level: int = 0, /) -> None:
+        """Cap the bytes of a level, at once; 0 means no cap."""
 
     def __len__(self) -> int: ...
 
 def xxh3_64(values: _Values, /) -> int:
     """Return XXH3-64 (seed 0) of a contiguous buffer's bytes."""
+
+def copy(context: Context, values: _Values, dtype: str, layout: bytes = b"", /) -> Lease:
+    """Return a lease on a copy of a contiguous buffer."""
 
 def process_memory() -> dict[str, int]:
     """Return rss, peak_rss, anonymous and file of this process, in bytes; -1 if unknown."""

@@ -48,7 +48,7 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
         ``"nano*.root"``, or a list of these. A colon belongs to the file's name wherever a file of
         that name exists. Several files become one array, in the given order (those of a pattern
         sorted); a column must then have the same type in all of them.
-    cache : ladle.BufferCache or other mapping, optional
+    cache : ladle.BufferCache or its like, or other mapping, optional
         Keeps the buffers, so that the array does not. Any ``MutableMapping[str, numpy.ndarray]``
         will do.
     filter_name : None, str, callable, or list of str, optional

@@ -1,30 +1,38 @@
-"""Caches: mappings from str to numpy arrays, in memory that ladle counts and bounds."""
+"""Caches: mappings from str to numpy arrays, in memory and on disk that ladle counts and bounds.
+
+===================== ==========================================================================
+``BufferCache``           in RAM, as they are
+``CompressedBufferCache`` in RAM, compressed
+``HDF5BufferCache``       in an HDF5 file
+``TieredBufferCache``     in RAM as they are; what does not fit compressed; the rest on disk
+===================== ==========================================================================
+
+An analysis need not know which one it has.
+"""
 
 from __future__ import annotations
 
 import os
-import threading
-import weakref
-from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
-from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any
 
-import numpy as np
+from ladle._cache_info import CacheInfo
+from ladle._mapping import Cache, Level
+from ladle._units import parse_nbytes
 
-from ladle import _core
-from ladle._context import default_context
-from ladle._errors import BudgetError
-from ladle._layout import pack
-from ladle._units import format_nbytes, parse_nbytes
+__all__ = [
+    "BufferCache",
+    "Cache",
+    "CacheInfo",
+    "CompressedBufferCache",
+    "HDF5BufferCache",
+    "TieredBufferCache",
+]
 
-__all__ = ["BufferCache"]
-
-_Array = np.ndarray[Any, Any]
-_Default = TypeVar("_Default")
-_MISSING: Any = object()
+Size = int | str | None
+Path = str | os.PathLike[str] | None
 
 
-class BufferCache(MutableMapping[str, _Array]):
+class BufferCache(Cache):
     """Keep buffers in RAM as they are, within a budget.
 
     A mapping with the semantics of ``dict``, whose values are copied in and lent out: what comes
@@ -52,7 +60,7 @@ class BufferCache(MutableMapping[str, _Array]):
     Any number of threads may use one cache. A pickle of it is its configuration only: an empty
     cache with the same budget. A forked child starts with an empty cache as well. Its memory is
     given back when it is closed or dies, except for what arrays still use. Two caches are equal
-    only if they are the same object.
+    only if they are the same object. All of this holds for the other caches, too.
 
     Examples
     --------
@@ -61,219 +69,242 @@ class BufferCache(MutableMapping[str, _Array]):
     >>> cache.stats()["hits"]
     """
 
-    __slots__ = ("__weakref__", "_budget", "_lock", "_refused", "core")
+    __slots__ = ()
 
-    #: The extension's cache, for readers that put buffers into it without a copy.
-    core: _core.Cache
+    def __init__(self, budget: Size = None) -> None:
+        nbytes = _budget(budget)
+        super().__init__({"budget": budget}, [("raw", nbytes or 0)], 0, nbytes)
 
-    def __init__(self, budget: int | str | None = None) -> None:
-        nbytes = None if budget is None else parse_nbytes(budget, "budget")
-        if nbytes == 0:
-            raise ValueError("budget must be at least 1 byte; None is no budget")
-        self._budget = nbytes
-        self._start()
-        _alive.add(self)
 
-    def _start(self) -> None:
-        self._lock = threading.Lock()
-        self._refused = 0
-        self.core = _core.Cache(default_context(), self._budget or 0)
+class CompressedBufferCache(Cache):
+    """Keep buffers in RAM, compressed, within a budget.
 
-    @property
-    def budget(self) -> int | None:
-        """Bytes that it may hold, or ``None``."""
-        return self._budget
+    Used as :class:`BufferCache`, whose rules hold. A buffer is compressed when it is put and
+    brought back when it is asked for; while an array uses it, that one block is lent to all who
+    ask. Copies of what was brought back last stay at hand as they are, as far as `hot` goes.
 
-    # --- as a mapping
+    Parameters
+    ----------
+    budget : int or str, optional
+        Bytes that it may hold, compressed and hot; ``None``: keeps all.
+    codec : str
+        ``"zstd"``, ``"lz4"``, ``"lz4hc"``, ``"zlib"`` or ``"blosclz"``.
+    level : int
+        1 (fast) to 9 (small).
+    shuffle : str
+        ``"bit"``, ``"byte"`` or ``"none"``: how values are rearranged before they are compressed.
+    threads : int, optional
+        Threads that work on one buffer; ``None``: one.
+    hot : int, str or None
+        Bytes of copies in RAM as they are, at most a quarter of the budget; 0 or ``None``: none.
 
-    def __getitem__(self, key: str) -> _Array:
-        array = self.core.get_array(key, _MISSING)
-        if array is _MISSING:
-            raise KeyError(key)
-        return array
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these.
+    """
 
-    @overload
-    def get(self, key: str) -> _Array | None: ...
-    @overload
-    def get(self, key: str, default: _Array | _Default) -> _Array | _Default: ...
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the array at ``key``, or the default."""
-        return self.core.get_array(key, default)
+    __slots__ = ()
 
-    def __setitem__(self, key: str, value: _Array) -> None:
-        if not isinstance(key, str):
-            raise TypeError(f"keys must be str, not {type(key).__name__}")
-        values, dtype = pack(value)
-        if self._budget is not None and values.nbytes > self._budget:
-            self._refuse(key)
-            return
-        try:
-            self.core.put(key, values, dtype)
-        except BudgetError as error:
-            if error.status != "BUDGET":
-                raise
-            self._refuse(key)
-
-    def _refuse(self, key: str) -> None:
-        """Keep nothing at ``key``: what was there is no longer its value."""
-        self.core.delete(key)
-        with self._lock:
-            self._refused += 1
-
-    def __delitem__(self, key: str) -> None:
-        if not isinstance(key, str) or not self.core.delete(key):
-            raise KeyError(key)
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self.core.contains(key)
-
-    def __len__(self) -> int:
-        return len(self.core)
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the keys of this moment, in the order in which they were first put."""
-        keys = self.core.keys()
-        return iter([key.decode("utf-8", "surrogatepass") for key in keys])
-
-    def items(self) -> ItemsView[str, _Array]:
-        """Return a view of the items; what is evicted on the way is left out."""
-        return _Items(self)
-
-    def values(self) -> ValuesView[_Array]:
-        """Return a view of the values; what is evicted on the way is left out."""
-        return _Values(self)
-
-    @overload
-    def pop(self, key: str) -> _Array: ...
-    @overload
-    def pop(self, key: str, default: _Array | _Default) -> _Array | _Default: ...
-    def pop(self, key: str, default: Any = _MISSING) -> Any:
-        """Remove ``key`` and return its array, or the default if one is given.
-
-        Raises
-        ------
-        KeyError
-            If there is no such key and no default.
-        """
-        array = self.core.pop_array(key, _MISSING)
-        if array is not _MISSING:
-            return array
-        if default is _MISSING:
-            raise KeyError(key)
-        return default
-
-    def popitem(self) -> tuple[str, _Array]:
-        """Remove the item that was put last, and return it.
-
-        Raises
-        ------
-        KeyError
-            If the cache is empty.
-        """
-        while keys := list(self):
-            key = keys[-1]
-            array = self.core.pop_array(key, _MISSING)
-            if array is not _MISSING:
-                return key, array
-        raise KeyError("the cache is empty")
-
-    def clear(self) -> None:
-        """Remove all entries."""
-        self.core.clear()
-
-    __hash__ = object.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    # --- beside the mapping
-
-    def stats(self) -> dict[str, int]:
-        """Return counts and bytes.
-
-        Returns
-        -------
-        dict
-            ``hits``, ``misses``, ``puts``, ``evictions``, ``deletes``, ``refused`` (values that did
-            not fit) and ``entries``, counted; ``nbytes``, ``pinned_nbytes`` (of these, in use),
-            ``peak_nbytes`` and ``budget`` (0: none), in bytes; ``fetch_ns``, nanoseconds spent to
-            make what was missing.
-        """
-        return self.core.stats() | {"refused": self._refused}
-
-    def info(self) -> dict[str, Any]:
-        """Return what the cache is and what it holds.
-
-        Returns
-        -------
-        dict
-            ``class``, ``budget``, and ``entries``: a list of dicts with ``key``, ``dtype`` and
-            ``count`` of the block, ``nbytes``, ``hits``, ``cost_ns`` (nanoseconds to make it again;
-            0: it cannot be made again) and ``pinned``.
-        """
-        entries = [
-            entry | {"key": entry["key"].decode("utf-8", "surrogatepass")}
-            for entry in self.core.entries()
-        ]
-        return {"class": type(self).__name__, "budget": self._budget, "entries": entries}
-
-    def close(self) -> None:
-        """Remove all entries and refuse further use. Arrays in use stay valid."""
-        self.core.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
+    def __init__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        budget: Size = None,
+        codec: str = "zstd",
+        level: int = 1,
+        shuffle: str = "bit",
+        threads: int | None = None,
+        hot: Size = "32 MB",
     ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        stats = self.core.stats()
-        limit = "" if self._budget is None else f" of {format_nbytes(self._budget)}"
-        plural = "" if stats["entries"] == 1 else "s"
-        return (
-            f"<{type(self).__name__} {stats['entries']} buffer{plural}, "
-            f"{format_nbytes(stats['nbytes'])}{limit}>"
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._budget,)
-
-
-class _Items(ItemsView[str, _Array]):
-    """Items of a cache, without those that leave it on the way."""
-
-    _mapping: BufferCache
-
-    def __iter__(self) -> Iterator[tuple[str, _Array]]:
-        for key in self._mapping:
-            array = self._mapping.get(key, _MISSING)
-            if array is not _MISSING:
-                yield key, array
+        nbytes = _budget(budget)
+        options = {
+            "budget": budget,
+            "codec": codec,
+            "level": level,
+            "shuffle": shuffle,
+            "threads": threads,
+            "hot": hot,
+        }
+        hot_nbytes = _hot(hot)
+        if nbytes is not None:
+            hot_nbytes = min(hot_nbytes, nbytes // 4)
+        store = _compressed(codec, level, shuffle, threads)
+        levels: list[Level] = [(store, (nbytes or hot_nbytes) - hot_nbytes)]
+        if hot_nbytes > 0:
+            levels.insert(0, ("raw", hot_nbytes))
+        super().__init__(options, levels, len(levels) - 1, nbytes)
 
 
-class _Values(ValuesView[_Array]):
-    """Values of a cache, without those that leave it on the way."""
+class HDF5BufferCache(Cache):
+    """Keep buffers in an HDF5 file, and few of them in RAM.
 
-    _mapping: BufferCache
+    Used as :class:`BufferCache`, whose rules hold. While an array uses a buffer, one block in RAM
+    is lent to all who ask. Copies of what was brought back last stay at hand as they are, as far as
+    `hot` goes.
 
-    def __iter__(self) -> Iterator[_Array]:
-        for _, array in _Items(self._mapping):
-            yield array
+    Parameters
+    ----------
+    path : str or path, optional
+        A named file, new or left by an earlier cache, whose entries are then the first ones. It is
+        written when the cache is flushed, closed, or dies, or the interpreter ends; h5py reads it
+        key by key. ``None``: a scratch file without a name, of which nothing is left however the
+        process ends.
+    dir : str or path, optional
+        The folder of the scratch file. By default the environment's ``LADLE_SCRATCH``, else
+        ``_CONDOR_SCRATCH_DIR``, ``SLURM_TMPDIR`` or ``TMPDIR``, else ``/tmp``. It should be on a
+        local disk; a network file system is a ``RuntimeWarning``.
+    budget : int or str, optional
+        Bytes that the buffers in the file may take; ``None``: no bound but the disk.
+    hot : int, str or None
+        Bytes of copies in RAM; 0 or ``None``: none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these, or both `path` and `dir` are given.
+    ladle.Error
+        If the file cannot be made or opened: it is not one of ladle's or damaged
+        (``FormatError``), another process has it (``ReadError``), ...
+
+    Notes
+    -----
+    What fails on disk when a value is put, such as a full disk, is a :class:`ladle.ReadError`,
+    which is an ``OSError``; what was at the key is still there. An entry that was damaged on disk
+    since is an error of ``cache[key]``, once; then it is missing. ``cache.get(key, default)``
+    warns and returns the default, so that an analysis makes it again.
+
+    A pickle of a cache with a named file opens that file, which only one process can have open. A
+    forked child cannot use a cache with a named file, and does not write to it.
+
+    Examples
+    --------
+    >>> with ladle.HDF5BufferCache("buffers.h5") as cache:
+    ...     cache["jets"] = numpy.arange(3)
+    >>> h5py.File("buffers.h5")["jets"][:]
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        path: Path = None,
+        dir: Path = None,  # noqa: A002 - as in tempfile
+        budget: Size = None,
+        hot: Size = "32 MB",
+    ) -> None:
+        nbytes = _budget(budget)
+        if path is not None and dir is not None:
+            raise ValueError("path and dir exclude each other: dir is for the file without a name")
+        options = {"path": _path(path), "dir": _path(dir), "budget": budget, "hot": hot}
+        store = {"store": "hdf5", "path": options["path"], "dir": options["dir"]}
+        levels: list[Level] = [(store, nbytes or 0)]
+        if (hot_nbytes := _hot(hot)) > 0:
+            levels.insert(0, ("raw", hot_nbytes))
+        super().__init__(options, levels, len(levels) - 1, nbytes)
 
 
-_alive: weakref.WeakSet[BufferCache] = weakref.WeakSet()
+class TieredBufferCache(Cache):
+    """Keep buffers in RAM as they are, what does not fit there compressed, and the rest on disk.
+
+    Used as :class:`BufferCache`, whose rules hold. A buffer comes to rest in the first tier. When a
+    tier is full, what is the cheapest to bring back, then the least recently used, moves to the
+    next, and is copied to the first again when it is asked for. With the disk unbounded, as it is
+    by default, nothing is lost.
+
+    Parameters
+    ----------
+    raw, compressed, disk : int, str or None
+        Bytes that each tier may hold. 0: there is no such tier; ``None``: no bound.
+    dir : str or path, optional
+        The folder of the scratch file; see :class:`HDF5BufferCache`.
+    path : str or path, optional
+        A named file in place of the scratch file, which then receives all entries when the cache is
+        flushed, closed, or dies; see :class:`HDF5BufferCache`.
+    codec, level, shuffle, threads
+        As in :class:`CompressedBufferCache`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is none of these, or there is no tier at all.
+    ladle.Error
+        If the file cannot be made or opened.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        raw: Size = "256 MB",
+        compressed: Size = "512 MB",
+        disk: Size = None,
+        dir: Path = None,  # noqa: A002 - as in tempfile
+        path: Path = None,
+        codec: str = "zstd",
+        level: int = 1,
+        shuffle: str = "bit",
+        threads: int | None = None,
+    ) -> None:
+        if path is not None and dir is not None:
+            raise ValueError("path and dir exclude each other: dir is for the file without a name")
+        options = {
+            "raw": raw,
+            "compressed": compressed,
+            "disk": disk,
+            "dir": _path(dir),
+            "path": _path(path),
+            "codec": codec,
+            "level": level,
+            "shuffle": shuffle,
+            "threads": threads,
+        }
+        stores: dict[str, str | dict[str, Any]] = {
+            "raw": "raw",
+            "compressed": _compressed(codec, level, shuffle, threads),
+            "disk": {"store": "hdf5", "path": options["path"], "dir": options["dir"]},
+        }
+        sizes = {name: _tier(options[name], name) for name in stores}
+        levels = [(stores[name], size) for name, size in sizes.items() if size is not None]
+        if not levels:
+            raise ValueError("raw, compressed and disk are all 0: there is no tier")
+        if sizes["disk"] is None and (path is not None or dir is not None):
+            raise ValueError("there is no tier on disk: disk is 0")
+        budgets = [nbytes for _, nbytes in levels]
+        super().__init__(options, levels, 0, sum(budgets) if all(budgets) else None)
 
 
-def _start_in_child() -> None:
-    """Give each cache that a forked child was born with an empty one of its own."""
-    for cache in list(_alive):
-        cache._start()
+def _budget(budget: Size) -> int | None:
+    if budget is None:
+        return None
+    nbytes = parse_nbytes(budget, "budget")
+    if nbytes == 0:
+        raise ValueError("budget must be at least 1 byte; None is no budget")
+    return nbytes
 
 
-os.register_at_fork(after_in_child=_start_in_child)
+def _hot(hot: Size) -> int:
+    return 0 if hot is None else parse_nbytes(hot, "hot")
+
+
+def _tier(size: Any, name: str) -> int | None:
+    """Return the budget of a tier, 0 for none; ``None`` if there is no such tier."""
+    return 0 if size is None else parse_nbytes(size, name) or None
+
+
+def _compressed(codec: str, level: int, shuffle: str, threads: int | None) -> dict[str, Any]:
+    return {
+        "store": "compressed",
+        "codec": codec,
+        "level": level,
+        "shuffle": shuffle,
+        "threads": threads,
+    }
+
+
+def _path(path: Path) -> str | None:
+    """Return an absolute path, which means the same in another working directory."""
+    if path is None:
+        return None
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise TypeError(f"a path must be text, not {text!r}")
+    return os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111

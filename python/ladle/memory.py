@@ -9,8 +9,12 @@ Examples
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from ladle import _core
 from ladle._context import default_context
+from ladle._mapping import Cache, living_caches
 from ladle._units import format_nbytes, parse_nbytes
 
 __all__ = ["MemoryInfo", "info", "set_budget", "trim"]
@@ -34,16 +38,23 @@ _MEANING = {
 }
 
 
-class MemoryInfo(dict[str, int]):
-    """Figures in bytes, by name; -1 where the platform does not say. A dict, printed as a table."""
+class MemoryInfo(dict[str, Any]):
+    """Figures in bytes, by name; -1 where the platform does not say. A dict, printed as a table.
+
+    ``caches`` is a list of dicts.
+    """
 
     def __repr__(self) -> str:
-        rows = [(name, self._text(name, nbytes)) for name, nbytes in self.items()]
-        width = max(len(name) for name, _ in rows)
-        digits = max(len(text) for _, text in rows)
+        rows = [
+            (name, self._text(name, nbytes), _MEANING.get(name, ""))
+            for name, nbytes in self.items()
+            if name != "caches"
+        ]
+        rows += [row for cache in self["caches"] for row in _cache_rows(cache)]
+        width = max(len(name) for name, _, _ in rows)
+        digits = max(len(text) for _, text, _ in rows)
         return "\n".join(
-            f"{name:<{width}}  {text:>{digits}}  {_MEANING.get(name, '')}".rstrip()
-            for name, text in rows
+            f"{name:<{width}}  {text:>{digits}}  {meaning}".rstrip() for name, text, meaning in rows
         )
 
     @staticmethod
@@ -53,17 +64,49 @@ class MemoryInfo(dict[str, int]):
         return "none" if name == "budget" and nbytes == 0 else format_nbytes(nbytes)
 
 
+def _cache_rows(cache: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """One line for each level of a cache, the first of which has its class."""
+    name = cache["class"]
+    for level in cache["levels"]:
+        budget = format_nbytes(level["budget"]) if level["budget"] else "no bound"
+        text = f"{level['store']}, {level['entries']} entries, budget {budget}"
+        if level["path"]:
+            text += f", {level['path']}: {format_nbytes(level['file_nbytes'])}"
+        yield name, format_nbytes(level["nbytes"]), text
+        name = ""
+
+
 def info() -> MemoryInfo:
-    """Return what ladle holds, by kind, beside what the kernel says of the process.
+    """Return what ladle holds, by kind and by cache, beside what the kernel says of the process.
 
     Returns
     -------
     MemoryInfo
         In bytes. Of ladle: each kind on its ledger, then ``total`` (their sum), ``peak``,
         ``budget`` (0: none), ``overdraft``. Of the process: ``rss``, ``peak_rss``, ``anonymous``,
-        ``file``.
+        ``file``. ``caches`` lists the caches that are alive, each with ``class``, ``path`` of its
+        named file or ``None``, ``entries``, ``nbytes`` at rest, ``pinned_nbytes`` (of these, in
+        use), ``disk_nbytes`` of its file, and ``levels``, each with ``store``, ``entries``,
+        ``nbytes``, ``budget`` (0: none), ``path`` and ``file_nbytes``.
     """
-    return MemoryInfo(default_context().memory() | _core.process_memory())
+    figures: dict[str, Any] = default_context().memory() | _core.process_memory()
+    caches = [_describe(cache) for cache in living_caches() if cache.is_usable]
+    return MemoryInfo(figures | {"caches": caches})
+
+
+_LEVEL_FIGURES = ("store", "entries", "nbytes", "budget", "path", "file_nbytes")
+
+
+def _describe(cache: Cache) -> dict[str, Any]:
+    stats = cache.stats()
+    levels = [{name: level[name] for name in _LEVEL_FIGURES} for level in cache.core.levels()]
+    return {
+        "class": type(cache).__name__,
+        "path": cache.path,
+        **{name: stats[name] for name in ("entries", "nbytes", "pinned_nbytes")},
+        "disk_nbytes": sum(level["file_nbytes"] for level in levels),
+        "levels": levels,
+    }
 
 
 def trim() -> int:

@@ -225,12 +225,38 @@ static void give_back(ladle_heap *heap, void *memory, size_t nbytes)
     (void)munmap(memory, nbytes);
 }
 
-/* Puts free pages into the pool: of a block larger than the pool its head, of few pages nothing. With the lock. */
-static void pool_add(ladle_heap *heap, void *memory, size_t nbytes)
+static void *pool_take(ladle_heap *heap, int i)
 {
+    void *memory = heap->pool[i].memory;
+    heap->pool_nbytes -= (int64_t)heap->pool[i].capacity;
+    heap->pool_count--;
+    memmove(&heap->pool[i], &heap->pool[i + 1], (size_t)(heap->pool_count - i) * sizeof heap->pool[0]);
+    return memory;
+}
+
+/* Takes pooled blocks that lie right before or behind these pages out of the pool, and makes one block of all: what was
+ * cut off a block comes together with it again when that is free, too. */
+static void pool_join(ladle_heap *heap, uint8_t **memory, size_t *nbytes)
+{
+    for (int i = heap->pool_count - 1; i >= 0; i--) {
+        uint8_t *other = heap->pool[i].memory;
+        if (other + heap->pool[i].capacity == *memory)
+            *memory = other;
+        else if (*memory + *nbytes != other)
+            continue;
+        *nbytes += heap->pool[i].capacity;
+        (void)pool_take(heap, i);
+    }
+}
+
+/* Puts free pages into the pool: of a block larger than the pool its head, of few pages nothing. With the lock. */
+static void pool_add(ladle_heap *heap, void *pages, size_t nbytes)
+{
+    uint8_t *memory = pages;
+    pool_join(heap, &memory, &nbytes);
     size_t most = (size_t)heap->pool_max / PAGE * PAGE;
     if (nbytes > most && most > SMALL_MAX) {
-        give_back(heap, (uint8_t *)memory + most, nbytes - most);
+        give_back(heap, memory + most, nbytes - most);
         nbytes = most;
     }
     if (nbytes <= SMALL_MAX || nbytes > most) {
@@ -260,21 +286,18 @@ static int pool_choose(const ladle_heap *heap, size_t need)
     return best >= 0 && heap->pool[best].capacity >= need / GROW_MAX ? best : -1;
 }
 
-static void *pool_take(ladle_heap *heap, int i)
-{
-    void *memory = heap->pool[i].memory;
-    heap->pool_nbytes -= (int64_t)heap->pool[i].capacity;
-    heap->pool_count--;
-    memmove(&heap->pool[i], &heap->pool[i + 1], (size_t)(heap->pool_count - i) * sizeof heap->pool[0]);
-    return memory;
-}
-
 /* Moves or extends mapped pages; NULL if that cannot be had, and then they are as they were. */
 static void *grow_pages(void *memory, size_t have, size_t need)
 {
 #if defined(__linux__)
     void *larger = mremap(memory, have, need, MREMAP_MAYMOVE);
-    return larger == MAP_FAILED ? NULL : larger;
+    if (larger != MAP_FAILED)
+        return larger;
+    /* Joined blocks are mappings of their own to the kernel, which then does not extend them. */
+    larger = map_pages(need);
+    if (larger != NULL)
+        (void)munmap(memory, have);
+    return larger;
 #else
     (void)memory;
     (void)have;

@@ -40,14 +40,14 @@ static ladle_status check_levels(const ladle_cache_level *levels, int32_t n_leve
 static void destroy(ladle_cache *cache)
 {
     ladle_context *context = cache->context;
-    while (cache->oldest != NULL)
-        entry_remove(cache, cache->oldest);
+    entry_clear(cache);
     ladle_free(context, cache->index, (size_t)cache->index_size * sizeof *cache->index, LADLE_MEMORY_METADATA);
     for (int32_t i = 0; i < cache->n_levels; i++) {
         level *l = &cache->levels[i];
         ladle_free(context, l->heap, (size_t)l->heap_capacity * sizeof *l->heap, LADLE_MEMORY_METADATA);
         l->store->ops->release(l->store);
     }
+    (void)pthread_mutex_destroy(&cache->committing);
     (void)pthread_cond_destroy(&cache->changed);
     (void)pthread_mutex_destroy(&cache->lock);
     ladle_free(context, cache, sizeof *cache, LADLE_MEMORY_METADATA);
@@ -83,6 +83,7 @@ ladle_cache *ladle_cache_create_levels(ladle_context *context, const ladle_cache
     atomic_init(&cache->references, 1);
     (void)pthread_mutex_init(&cache->lock, NULL); /* cannot fail on the platforms served */
     (void)pthread_cond_init(&cache->changed, NULL);
+    (void)pthread_mutex_init(&cache->committing, NULL);
     if (keep_load(cache, error) != LADLE_OK) {
         destroy(cache);
         return NULL;
@@ -117,8 +118,7 @@ void ladle_cache_release(ladle_cache *cache)
 void ladle_cache_clear(ladle_cache *cache)
 {
     pthread_mutex_lock(&cache->lock);
-    while (cache->oldest != NULL)
-        entry_remove(cache, cache->oldest);
+    entry_clear(cache);
     pthread_mutex_unlock(&cache->lock);
 }
 
@@ -146,7 +146,7 @@ void ladle_cache_set_budget(ladle_cache *cache, int32_t at, int64_t budget_nbyte
     pthread_mutex_lock(&cache->lock);
     int64_t budget = cache->levels[at].budget = budget_nbytes < 0 ? 0 : budget_nbytes;
     if (budget > 0)
-        (void)level_shrink(cache, at, budget - cache->levels[at].reserved, true);
+        (void)level_shrink(cache, at, budget - cache->levels[at].reserved, LEVEL_MOVE | LEVEL_EVICT);
     pthread_mutex_unlock(&cache->lock);
 }
 
@@ -222,6 +222,14 @@ ladle_status ladle_cache_pop(ladle_cache *cache, const void *key, size_t key_nby
     return get(cache, key, key_nbytes, true, lease, error);
 }
 
+int64_t ladle_cache_count(ladle_cache *cache)
+{
+    pthread_mutex_lock(&cache->lock);
+    int64_t count = cache->entries;
+    pthread_mutex_unlock(&cache->lock);
+    return count;
+}
+
 bool ladle_cache_contains(ladle_cache *cache, const void *key, size_t key_nbytes)
 {
     uint64_t hash = ladle_xxh3_64(key, key_nbytes);
@@ -258,24 +266,24 @@ static entry *find_old(ladle_cache *cache, const entry *fresh)
     return old;
 }
 
-/* Puts what has found its place in level `at` into the index, in place of what was there. at < 0: there was no room,
- * so nothing is there any more. Consumes `fresh`. */
-static void settle(ladle_cache *cache, entry *fresh, int32_t at, void *form, int64_t nbytes)
+/* Puts what has found its place in level `at` into the index, in place of what is there, and into the order, where
+ * `replaced` was. at < 0: there was no room, so nothing is there any more. Consumes `fresh`. */
+static void settle(ladle_cache *cache, entry *fresh, const entry *replaced, int32_t at, void *form, int64_t nbytes)
 {
     entry *old = find_old(cache, fresh);
+    entry *newer = old == NULL ? NULL : old->newer;
+    if (old != NULL)
+        entry_remove(cache, old);
+    if (replaced != NULL && replaced->linked)
+        newer = replaced->newer; /* a replaced key keeps its place, as in a dict */
     if (at < 0) {
         cache->evictions++;
-        if (old != NULL)
-            entry_remove(cache, old);
         entry_free(cache, fresh);
         return;
     }
-    if (old != NULL) {
-        entry_replace(cache, old, fresh); /* a replaced key keeps its place, as in a dict */
-    } else {
-        entry_index(cache, fresh);
-        entry_append(cache, fresh);
-    }
+    entry_index(cache, fresh);
+    entry_link(cache, fresh, newer);
+    cache->entries++;
     level_attach(cache, at, fresh, form, nbytes);
 }
 
@@ -300,10 +308,11 @@ ladle_status ladle_cache_put_values(ladle_cache *cache, const void *key, size_t 
     int32_t at = -1;
     pthread_mutex_lock(&cache->lock);
     status = check_open(cache, error);
+    entry *old = NULL;
     if (status == LADLE_OK) {
-        entry *old = find_made(cache, hash, key, key_nbytes);
+        old = find_made(cache, hash, key, key_nbytes);
         if (old != NULL)
-            level_doom(cache, old);
+            entry_begin_replacing(cache, old);
         at = keep_place(cache, values, &form, &nbytes, error);
         status = at < 0 ? (ladle_status)error->status : check_open(cache, error);
     }
@@ -311,15 +320,14 @@ ladle_status ladle_cache_put_values(ladle_cache *cache, const void *key, size_t 
         status = entry_make_room(cache, error);
     if (status == LADLE_OK) {
         cache->puts++;
-        settle(cache, fresh, at, form, nbytes);
+        settle(cache, fresh, old, at, form, nbytes);
     } else {
-        entry *old = find_made(cache, hash, key, key_nbytes);
-        if (old != NULL)
-            old->doomed = false;
         if (at >= 0)
             cache->levels[at].store->ops->drop(cache->levels[at].store, form);
         entry_free(cache, fresh);
     }
+    if (old != NULL)
+        entry_end_replacing(cache, old);
     pthread_mutex_unlock(&cache->lock);
     return status;
 }
@@ -401,7 +409,8 @@ static void finish_made(ladle_cache *cache, entry *e, ladle_lease *lease, int64_
     int32_t at = cache->closed ? -1 : keep_place(cache, &values, &form, &nbytes, &why);
     if (at >= 0 && e->indexed && !cache->closed) {
         e->state = MADE;
-        entry_append(cache, e);
+        entry_link(cache, e, NULL);
+        cache->entries++;
         level_attach(cache, at, e, form, nbytes);
         pthread_cond_broadcast(&cache->changed);
         if (at > 0)

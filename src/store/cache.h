@@ -9,9 +9,10 @@
  * Invariants, under cache->lock:
  *   1. An entry in the index is MADE (it has a form in at least one level) or MAKING (one thread makes it).
  *   2. Each MADE entry in the index is in the list of insertion, and each of its forms in its level's heap;
- *      level->nbytes is the sum of their nbytes.
+ *      level->nbytes is the sum of their nbytes. An entry that is about to be replaced leaves first and is not moved
+ *      down; what is left of it in the list keeps the place of the new one.
  *   3. A form is not dropped while its entry is busy (> 0): a thread works with it and does not hold the lock.
- *   4. An entry outside the index lives while it is busy or awaited: the last one frees it.
+ *   4. An entry outside the index lives while it is busy, awaited or replaced: the last one frees it.
  *   5. level->nbytes + level->reserved <= level->budget, but for what set_budget and pinned blocks leave above it.
  * Policy (GreedyDual-Size), by level: a form's priority is the level's clock plus what it costs per byte to bring it
  * back: from the level below, or by making it again. Each hit renews it; the form of lowest priority leaves and sets
@@ -27,7 +28,8 @@
 
 #include <pthread.h>
 
-/* GONE: no longer in the index; who waited for it looks again. */
+/* GONE: no longer in the index; who waited for it looks again. It may still hold a place in the order, for the entry
+ * that is about to be put there. */
 typedef enum entry_state { MAKING, MADE, FAILED, GONE } entry_state;
 
 /* An entry's place in one level. */
@@ -49,13 +51,14 @@ typedef struct entry {
     int64_t flush; /* the last flush that tried to bring it down */
     uint64_t hash;
     int32_t busy, waiters;
+    int32_t replacers; /* puts under way that will take its place */
     uint32_t key_nbytes, layout_nbytes;
     ladle_dtype dtype;
     entry_state state;
     bool indexed;
+    bool linked;    /* in the order */
     bool waking;    /* one thread brings it back */
     bool moving;    /* one thread moves it down */
-    bool doomed;    /* about to be replaced: leaves first, and not to a level below */
     place places[]; /* by level; then the key, then the layout */
 } entry;
 
@@ -76,8 +79,9 @@ struct ladle_cache {
     atomic_int references;
     ladle_reclaimer reclaimer;
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* an entry was made, brought back or moved */
-    entry **index;          /* open addressing; NULL is free */
+    pthread_cond_t changed;     /* an entry was made, brought back or moved */
+    pthread_mutex_t committing; /* taken before `lock` */
+    entry **index;              /* open addressing; NULL is free */
     int64_t index_size;
     int64_t index_used;
     entry *oldest, *newest;
@@ -119,12 +123,18 @@ ladle_status entry_make_room(ladle_cache *cache, ladle_error *error);
 void entry_index(ladle_cache *cache, entry *e);
 void entry_unindex(ladle_cache *cache, entry *e);
 
-/* Puts it into the order of insertion: last, or in place of `old`. */
-void entry_append(ladle_cache *cache, entry *e);
-void entry_replace(ladle_cache *cache, entry *old, entry *e);
+/* Puts it into the order of insertion: before `newer`, or last. */
+void entry_link(ladle_cache *cache, entry *e, entry *newer);
 
-/* Takes a MADE entry out of the order, the heaps and the index, and frees it when it is idle. */
+/* A put begins that will take the place of `old`, and ends. */
+void entry_begin_replacing(ladle_cache *cache, entry *old);
+void entry_end_replacing(ladle_cache *cache, entry *old);
+
+/* Takes a MADE entry out of the heaps, the index and, unless it is being replaced, the order; frees it when idle. */
 void entry_remove(ladle_cache *cache, entry *e);
+
+/* All of them. */
+void entry_clear(ladle_cache *cache);
 
 /* Ends a thread's work without the lock on `e`. */
 void entry_unbusy(ladle_cache *cache, entry *e);
@@ -134,24 +144,28 @@ void entry_unbusy(ladle_cache *cache, entry *e);
 /* The first level at or after `from` that has a form of `e`, or -1. */
 int32_t level_of(const ladle_cache *cache, const entry *e, int32_t from);
 
-/* Gives `e` a form in a level; takes it away without dropping it. */
+/* Gives `e` a form in a level, and takes it away; or leaves it with a form that counts no longer. */
 void level_attach(ladle_cache *cache, int32_t at, entry *e, void *form, int64_t nbytes);
-void *level_detach(ladle_cache *cache, int32_t at, entry *e);
 void level_drop(ladle_cache *cache, int32_t at, entry *e);
+void level_uncount(ladle_cache *cache, int32_t at, entry *e);
 
 /* A use: renews the entry in all its levels. */
 void level_renew(ladle_cache *cache, entry *e);
 
 /* Makes it the first to leave. */
-void level_doom(ladle_cache *cache, entry *e);
+void level_hasten(ladle_cache *cache, entry *e);
 
-/* Makes room for `need` bytes and reserves them. False if what is in use leaves none. May let go of the lock. */
-bool level_reserve(ladle_cache *cache, int32_t at, int64_t need);
+/* What may be done with a form that is no copy, to make room. */
+enum { LEVEL_MOVE = 1u, LEVEL_EVICT = 2u };
+
+/* Makes room for `need` bytes and reserves them. False if what is in use leaves none. May let go of the lock where it
+ * may move. */
+bool level_reserve(ladle_cache *cache, int32_t at, int64_t need, unsigned how);
 void level_unreserve(ladle_cache *cache, int32_t at, int64_t nbytes);
 
-/* Shrinks a level to `target` bytes, as far as it goes. May let go of the lock where `may_move`; else what can only
- * be moved stays. Returns the bytes that left. */
-int64_t level_shrink(ladle_cache *cache, int32_t at, int64_t target, bool may_move);
+/* Shrinks a level to `target` bytes, as far as it goes. May let go of the lock where it may move. Returns the bytes
+ * that left. */
+int64_t level_shrink(ladle_cache *cache, int32_t at, int64_t target, unsigned how);
 
 /* What a buffer of that size will probably take in a level. */
 int64_t level_estimate(const ladle_cache *cache, int32_t at, int64_t raw_nbytes);
@@ -168,12 +182,13 @@ ladle_values values_of_lease(ladle_lease *lease);
  * works (status says why). */
 int32_t keep_place(ladle_cache *cache, const ladle_values *values, void **form, int64_t *nbytes, ladle_error *error);
 
-/* Keeps a copy of a block that was brought back in the raw level above. May let go of the lock: e must be busy. */
+/* Keeps a copy of a block that was brought back in the raw level above, which costs no entry its place. May let go of
+ * the lock: e must be busy. */
 void keep_copy(ladle_cache *cache, entry *e, ladle_lease *lease);
 
 /* Gives a busy entry that has a form in the level `from` another in the first level from `to` on that takes it. Lets
  * go of the lock. False: none took it. */
-bool keep_move(ladle_cache *cache, int32_t from, int32_t to, entry *e);
+bool keep_move(ladle_cache *cache, int32_t from, int32_t to, unsigned how, entry *e);
 
 /* Lends the block of a MADE entry, bringing it back where needed, once for all who ask. Lets go of the lock then.
  * LADLE_CANCELLED: look again. A status for which keep_is_damage(): the entry is gone. */

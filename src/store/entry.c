@@ -58,7 +58,7 @@ void entry_free(ladle_cache *cache, entry *e)
 
 void entry_free_if_idle(ladle_cache *cache, entry *e)
 {
-    if (!e->indexed && e->busy == 0 && e->waiters == 0)
+    if (!e->indexed && e->busy == 0 && e->waiters == 0 && e->replacers == 0)
         entry_free(cache, e);
 }
 
@@ -76,7 +76,7 @@ static void *alloc_locked(ladle_cache *cache, size_t nbytes, ladle_error *error)
         int64_t freed = 0;
         for (int32_t i = 0; i < cache->n_levels && freed == 0; i++)
             if ((cache->levels[i].store->ops->capabilities & LADLE_STORE_ON_DISK) == 0)
-                freed = level_shrink(cache, i, cache->levels[i].nbytes - (int64_t)nbytes, false);
+                freed = level_shrink(cache, i, cache->levels[i].nbytes - (int64_t)nbytes, LEVEL_EVICT);
         if (freed == 0)
             break;
         memory = ladle_alloc(cache->context, nbytes, LADLE_MEMORY_METADATA, error);
@@ -176,44 +176,61 @@ void entry_unindex(ladle_cache *cache, entry *e)
 
 /* --- order ----------------------------------------------------------------------------------- */
 
-static void link_between(ladle_cache *cache, entry *older, entry *e, entry *newer)
+void entry_link(ladle_cache *cache, entry *e, entry *newer)
 {
-    e->older = older;
     e->newer = newer;
-    *(older == NULL ? &cache->oldest : &older->newer) = e;
+    e->older = newer == NULL ? cache->newest : newer->older;
+    *(e->older == NULL ? &cache->oldest : &e->older->newer) = e;
     *(newer == NULL ? &cache->newest : &newer->older) = e;
-    cache->entries++;
+    e->linked = true;
 }
 
 static void unlink_entry(ladle_cache *cache, entry *e)
 {
     *(e->older == NULL ? &cache->oldest : &e->older->newer) = e->newer;
     *(e->newer == NULL ? &cache->newest : &e->newer->older) = e->older;
-    cache->entries--;
-}
-
-void entry_append(ladle_cache *cache, entry *e)
-{
-    link_between(cache, cache->newest, e, NULL);
+    e->linked = false;
 }
 
 void entry_remove(ladle_cache *cache, entry *e)
 {
     for (int32_t i = 0; i < cache->n_levels; i++)
         if (e->places[i].form != NULL && e->busy > 0)
-            e->places[i].form = level_detach(cache, i, e); /* no longer counted; dropped by the last one who uses it */
+            level_uncount(cache, i, e); /* dropped by the last one who works with it */
         else if (e->places[i].form != NULL)
             level_drop(cache, i, e);
-    unlink_entry(cache, e);
+    if (e->replacers == 0)
+        unlink_entry(cache, e);
     entry_unindex(cache, e);
+    cache->entries--;
     e->state = GONE;
     entry_free_if_idle(cache, e);
 }
 
-void entry_replace(ladle_cache *cache, entry *old, entry *e)
+void entry_clear(ladle_cache *cache)
 {
-    entry *older = old->older, *newer = old->newer;
-    entry_remove(cache, old);
-    entry_index(cache, e);
-    link_between(cache, older, e, newer);
+    for (entry *e = cache->oldest, *newer; e != NULL; e = newer) {
+        newer = e->newer;
+        if (e->state == MADE)
+            entry_remove(cache, e);
+        else
+            unlink_entry(cache, e); /* kept a place, and there is no order to keep any more */
+    }
+}
+
+void entry_begin_replacing(ladle_cache *cache, entry *old)
+{
+    if (old->replacers++ == 0)
+        level_hasten(cache, old);
+}
+
+void entry_end_replacing(ladle_cache *cache, entry *old)
+{
+    if (--old->replacers > 0)
+        return;
+    if (old->state == MADE)
+        level_renew(cache, old);
+    else if (old->linked)
+        unlink_entry(cache, old);
+    entry_free_if_idle(cache, old);
 }

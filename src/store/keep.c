@@ -69,13 +69,13 @@ typedef enum attempt { PLACED, NO_ROOM, NOT_TAKEN } attempt;
 
 /* Takes the values to rest in one level, if there is room. With the lock held, which it lets go of; PLACED: *form is
  * to be attached before the lock is let go of again. */
-static attempt try_level(ladle_cache *cache, int32_t at, const ladle_values *values, void **form, int64_t *nbytes,
-                         ladle_error *error)
+static attempt try_level(ladle_cache *cache, int32_t at, unsigned how, const ladle_values *values, void **form,
+                         int64_t *nbytes, ladle_error *error)
 {
     level *l = &cache->levels[at];
     int64_t raw_nbytes = raw_nbytes_of(values);
     int64_t estimate = level_estimate(cache, at, raw_nbytes);
-    if (!level_reserve(cache, at, estimate))
+    if (!level_reserve(cache, at, estimate, how))
         return NO_ROOM;
     pthread_mutex_unlock(&cache->lock);
     int64_t begin = ladle_now_ns();
@@ -89,7 +89,7 @@ static attempt try_level(ladle_cache *cache, int32_t at, const ladle_values *val
     l->stats.rest_ns += ns;
     l->stats.rest_raw_nbytes += raw_nbytes;
     l->stats.rest_nbytes += *nbytes;
-    if (!level_reserve(cache, at, *nbytes)) {
+    if (!level_reserve(cache, at, *nbytes, how)) {
         l->store->ops->drop(l->store, *form);
         *form = NULL;
         return NO_ROOM;
@@ -104,7 +104,7 @@ int32_t keep_place(ladle_cache *cache, const ladle_values *values, void **form, 
     error->status = LADLE_OK;
     ladle_error why;
     for (int32_t i = cache->home; i < cache->n_levels; i++)
-        switch (try_level(cache, i, values, form, nbytes, &why)) {
+        switch (try_level(cache, i, LEVEL_MOVE | LEVEL_EVICT, values, form, nbytes, &why)) {
         case PLACED: return i;
         case NO_ROOM: break;
         case NOT_TAKEN: *error = why; break;
@@ -116,7 +116,7 @@ void keep_copy(ladle_cache *cache, entry *e, ladle_lease *lease)
 {
     level *l = &cache->levels[0];
     int64_t nbytes = ladle_lease_held_nbytes(lease);
-    if (cache->n_levels == 1 || !store_lends(l->store) || cache->closed || !level_reserve(cache, 0, nbytes))
+    if (cache->n_levels == 1 || !store_lends(l->store) || cache->closed || !level_reserve(cache, 0, nbytes, LEVEL_MOVE))
         return;
     level_unreserve(cache, 0, nbytes);
     if (!e->indexed || e->state != MADE || e->places[0].form != NULL)
@@ -242,7 +242,7 @@ ladle_status keep_lend(ladle_cache *cache, entry *e, ladle_lease **lease, ladle_
 
 /* --- down ------------------------------------------------------------------------------------ */
 
-bool keep_move(ladle_cache *cache, int32_t from, int32_t to, entry *e)
+bool keep_move(ladle_cache *cache, int32_t from, int32_t to, unsigned how, entry *e)
 {
     ladle_error why;
     ladle_lease *lease = NULL;
@@ -262,7 +262,7 @@ bool keep_move(ladle_cache *cache, int32_t from, int32_t to, entry *e)
     for (; to < cache->n_levels && !moved && e->state == MADE; to++) {
         void *form;
         int64_t nbytes;
-        moved = try_level(cache, to, &values, &form, &nbytes, &why) == PLACED;
+        moved = try_level(cache, to, how, &values, &form, &nbytes, &why) == PLACED;
         if (moved && e->state == MADE && e->places[to].form == NULL)
             level_attach(cache, to, e, form, nbytes);
         else if (moved)
@@ -309,7 +309,8 @@ static bool load_item(void *user, const ladle_store_item *item)
     e->count = item->count;
     e->cost_ns = item->cost_ns;
     entry_index(cache, e);
-    entry_append(cache, e);
+    entry_link(cache, e, NULL);
+    cache->entries++;
     level_attach(cache, all->at, e, item->form, item->nbytes);
     return true;
 }

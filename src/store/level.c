@@ -99,9 +99,8 @@ static void renew(const ladle_cache *cache, int32_t at, entry *e)
     p->priority = cache->levels[at].clock + cost_of_leaving(cache, at, e) / (double)(p->nbytes + 1);
 }
 
-void level_doom(ladle_cache *cache, entry *e)
+void level_hasten(ladle_cache *cache, entry *e)
 {
-    e->doomed = true;
     for (int32_t i = 0; i < cache->n_levels; i++)
         if (e->places[i].form != NULL) {
             level *l = &cache->levels[i];
@@ -132,43 +131,42 @@ void level_attach(ladle_cache *cache, int32_t at, entry *e, void *form, int64_t 
     cache->peak_nbytes = ladle_max(cache->peak_nbytes, cache->nbytes);
 }
 
-void *level_detach(ladle_cache *cache, int32_t at, entry *e)
+void level_uncount(ladle_cache *cache, int32_t at, entry *e)
 {
     level *l = &cache->levels[at];
-    void *form = e->places[at].form;
     heap_remove(l, at, e);
     l->stats.entries--;
     l->nbytes -= e->places[at].nbytes;
     cache->nbytes -= e->places[at].nbytes;
-    e->places[at].form = NULL;
-    return form;
 }
 
 void level_drop(ladle_cache *cache, int32_t at, entry *e)
 {
     ladle_store *store = cache->levels[at].store;
-    store->ops->drop(store, level_detach(cache, at, e));
+    level_uncount(cache, at, e);
+    store->ops->drop(store, e->places[at].form);
+    e->places[at].form = NULL;
 }
 
 /* --- who leaves ------------------------------------------------------------------------------ */
 
-/* A copy can always leave, in use or not; what has no other form can while nobody uses it. */
-static bool may_leave(const ladle_cache *cache, int32_t at, const entry *e, bool may_move)
+/* A copy can always leave, in use or not, and so can what is about to be replaced; what has no other form can while
+ * nobody uses it. */
+static bool may_leave(const ladle_cache *cache, int32_t at, const entry *e, unsigned how)
 {
     ladle_store *store = cache->levels[at].store;
+    bool is_last = at + 1 == cache->n_levels;
     if (e->busy > 0 || e->moving)
         return false;
-    if (level_of(cache, e, at + 1) >= 0)
+    if (level_of(cache, e, at + 1) >= 0 || level_of(cache, e, 0) < at)
         return true;
-    if (!may_move && at + 1 < cache->n_levels)
+    if (e->replacers == 0 && (how & (is_last ? LEVEL_EVICT : LEVEL_MOVE)) == 0)
         return false;
-    if (level_of(cache, e, 0) < at)
-        return true; /* it is still above */
     return store->ops->pinned == NULL || !store->ops->pinned(store, e->places[at].form);
 }
 
 /* The form that leaves next, or NULL. */
-static entry *find_victim(ladle_cache *cache, int32_t at, bool may_move)
+static entry *find_victim(ladle_cache *cache, int32_t at, unsigned how)
 {
     level *l = &cache->levels[at];
     entry *aside = NULL, *victim = NULL; /* passed over, linked through `aside` */
@@ -180,7 +178,7 @@ static entry *find_victim(ladle_cache *cache, int32_t at, bool may_move)
             p->heap_priority = p->priority;
             p->heap_used = e->used;
             sift_down(l, at, 0, e);
-        } else if (may_leave(cache, at, e, may_move)) {
+        } else if (may_leave(cache, at, e, how)) {
             victim = e;
         } else {
             heap_remove(l, at, e);
@@ -198,58 +196,63 @@ static entry *find_victim(ladle_cache *cache, int32_t at, bool may_move)
 
 static void evict(ladle_cache *cache, level *l, entry *e)
 {
-    if (!e->doomed) {
+    if (e->replacers == 0) {
         l->stats.evictions++;
         cache->evictions++;
     }
     entry_remove(cache, e);
 }
 
-/* Lets the form go: a copy is dropped, else it is moved down, else the entry is evicted. */
-static void leave(ladle_cache *cache, int32_t at, entry *e)
+/* Lets the form go: a copy is dropped, else it is moved down, else the entry is evicted. False: it stays. */
+static bool leave(ladle_cache *cache, int32_t at, entry *e, unsigned how)
 {
     level *l = &cache->levels[at];
     l->clock = e->places[at].priority;
     if (level_of(cache, e, at + 1) >= 0 || level_of(cache, e, 0) < at) {
         l->stats.drops++;
         level_drop(cache, at, e);
-        return;
+        return true;
     }
-    if (at + 1 < cache->n_levels && !e->doomed) {
+    if (at + 1 < cache->n_levels && e->replacers == 0) {
         int64_t nbytes = e->places[at].nbytes;
         e->moving = true;
         e->busy++;
         l->leaving += nbytes;
         bool was_in_move = in_move;
         in_move = true;
-        bool moved = keep_move(cache, at, at + 1, e);
+        bool moved = keep_move(cache, at, at + 1, how, e);
         in_move = was_in_move;
         l->leaving -= nbytes;
         e->moving = false;
-        if (moved && e->state == MADE && e->places[at].form != NULL) {
+        if (moved && e->state == MADE) {
             l->stats.moves++;
-            level_drop(cache, at, e);
-        } else if (!moved && e->state == MADE) {
+            if (e->busy == 1) /* else it stays for now, as a copy: somebody has begun to work with it */
+                level_drop(cache, at, e);
+        } else if (!moved && e->state == MADE && (how & LEVEL_EVICT) != 0) {
             evict(cache, l, e);
+            moved = true;
         }
         entry_unbusy(cache, e);
         pthread_cond_broadcast(&cache->changed);
-        return;
+        return moved;
     }
     evict(cache, l, e);
+    return true;
 }
 
-int64_t level_shrink(ladle_cache *cache, int32_t at, int64_t target, bool may_move)
+int64_t level_shrink(ladle_cache *cache, int32_t at, int64_t target, unsigned how)
 {
     level *l = &cache->levels[at];
     int64_t left = 0;
     target = ladle_max(target, 0);
     while (l->nbytes > target) {
-        entry *victim = l->nbytes - l->leaving > target ? find_victim(cache, at, may_move) : NULL;
+        entry *victim = l->nbytes - l->leaving > target ? find_victim(cache, at, how) : NULL;
         if (victim != NULL) {
-            left += victim->places[at].nbytes;
-            leave(cache, at, victim);
-        } else if (l->leaving > 0 && may_move) {
+            int64_t nbytes = victim->places[at].nbytes;
+            if (!leave(cache, at, victim, how))
+                break;
+            left += nbytes;
+        } else if (l->leaving > 0 && (how & LEVEL_MOVE) != 0) {
             pthread_cond_wait(&cache->changed, &cache->lock); /* others move what has to leave */
         } else {
             break;
@@ -258,14 +261,14 @@ int64_t level_shrink(ladle_cache *cache, int32_t at, int64_t target, bool may_mo
     return left;
 }
 
-bool level_reserve(ladle_cache *cache, int32_t at, int64_t need)
+bool level_reserve(ladle_cache *cache, int32_t at, int64_t need, unsigned how)
 {
     level *l = &cache->levels[at];
     if (l->budget > 0 && need > l->budget)
         return false;
     while (l->budget > 0 && l->nbytes + l->reserved + need > l->budget) {
         int64_t before = l->nbytes + l->reserved;
-        (void)level_shrink(cache, at, l->budget - l->reserved - need, true);
+        (void)level_shrink(cache, at, l->budget - l->reserved - need, how);
         if (l->nbytes + l->reserved >= before && l->nbytes + l->reserved + need > l->budget)
             return false;
     }
@@ -284,7 +287,7 @@ int64_t level_estimate(const ladle_cache *cache, int32_t at, int64_t raw_nbytes)
     if (l->stats.rest_raw_nbytes == 0 || store_lends(l->store))
         return raw_nbytes;
     double ratio = (double)l->stats.rest_nbytes / (double)l->stats.rest_raw_nbytes;
-    return (int64_t)(ratio * (double)raw_nbytes) + 1;
+    return (int64_t)(ratio * (double)raw_nbytes + 0.5);
 }
 
 int64_t level_reclaim(void *user, int64_t need, bool may_wait)
@@ -294,11 +297,12 @@ int64_t level_reclaim(void *user, int64_t need, bool may_wait)
         pthread_mutex_lock(&cache->lock);
     else if (pthread_mutex_trylock(&cache->lock) != 0)
         return 0;
+    unsigned how = may_wait && !in_move ? LEVEL_MOVE | LEVEL_EVICT : LEVEL_EVICT;
     int64_t freed = 0;
     for (int32_t i = 0; i < cache->n_levels && freed < need; i++) {
         level *l = &cache->levels[i];
         if ((l->store->ops->capabilities & LADLE_STORE_ON_DISK) == 0)
-            freed += level_shrink(cache, i, l->nbytes - (need - freed), may_wait && !in_move);
+            freed += level_shrink(cache, i, l->nbytes - (need - freed), how);
     }
     pthread_mutex_unlock(&cache->lock);
     return freed;

@@ -48,7 +48,7 @@ void ladle_cache_stats_get(ladle_cache *cache, ladle_cache_stats *stats)
     if (!all_capped)
         full.budget = 0;
     for (const entry *e = cache->oldest; e != NULL; e = e->newer)
-        if (store_lends(cache->levels[level_of(cache, e, 0)].store) && is_leased(cache, e))
+        if (e->state == MADE && store_lends(cache->levels[level_of(cache, e, 0)].store) && is_leased(cache, e))
             full.pinned_nbytes += e->places[level_of(cache, e, 0)].nbytes;
     pthread_mutex_unlock(&cache->lock);
     give(stats, &stats->struct_size, &full, sizeof full);
@@ -83,6 +83,8 @@ void ladle_cache_visit(ladle_cache *cache, bool (*visit)(void *user, const ladle
 {
     pthread_mutex_lock(&cache->lock);
     for (const entry *e = cache->oldest; e != NULL; e = e->newer) {
+        if (e->state != MADE) /* it keeps a place */
+            continue;
         ladle_cache_entry seen = {
             .struct_size = sizeof seen,
             .key = entry_key(cache, e),
@@ -115,13 +117,13 @@ static void bring_down(ladle_cache *cache, int32_t at)
     int64_t flush = ++cache->flushes;
     for (entry *e = cache->oldest; e != NULL;) {
         int32_t from = level_of(cache, e, 0);
-        if (e->places[at].form != NULL || from >= at || e->flush == flush) {
+        if (e->state != MADE || e->places[at].form != NULL || from >= at || e->flush == flush) {
             e = e->newer;
             continue;
         }
         e->flush = flush;
         e->busy++;
-        (void)keep_move(cache, from, at, e);
+        (void)keep_move(cache, from, at, LEVEL_MOVE, e);
         entry *next = e->state == MADE ? e->newer : cache->oldest;
         entry_unbusy(cache, e);
         e = next;
@@ -133,7 +135,7 @@ static int64_t collect(ladle_cache *cache, int32_t at, ladle_store_item *items, 
 {
     int64_t n = 0;
     for (entry *e = cache->oldest; e != NULL && n < most; e = e->newer) {
-        if (e->places[at].form == NULL)
+        if (e->state != MADE || e->places[at].form == NULL)
             continue;
         e->busy++;
         entries[n] = e;
@@ -181,15 +183,15 @@ ladle_status cache_commit(ladle_cache *cache, bool named_only, ladle_error *erro
 {
     ladle_error local;
     error = error == NULL ? &local : error;
-    for (int32_t i = 0; i < cache->n_levels; i++) {
+    ladle_status status = LADLE_OK;
+    pthread_mutex_lock(&cache->committing);
+    for (int32_t i = 0; i < cache->n_levels && status == LADLE_OK; i++) {
         ladle_store *store = cache->levels[i].store;
         ladle_store_info info = {.struct_size = sizeof info};
         store->ops->info(store, &info);
-        ladle_status status = LADLE_OK;
         if (store->ops->commit != NULL && (info.named || !named_only))
             status = commit_level(cache, i, error);
-        if (status != LADLE_OK)
-            return status;
     }
-    return LADLE_OK;
+    pthread_mutex_unlock(&cache->committing);
+    return status;
 }

@@ -173,14 +173,38 @@ static void the_pool_has_few_slots(void **state)
     ladle_heap *heap = *state;
     ladle_heap_set_pool(heap, INT64_C(1) << 40);
     enum { N = LADLE_POOL_SLOTS + 50 };
-    static void *blocks[N];
+    static void *blocks[2 * N];
     size_t capacity = 0;
-    for (int i = 0; i < N; i++)
+    for (int i = 0; i < 2 * N; i++)
         blocks[i] = get(heap, 40000, &capacity);
-    for (int i = 0; i < N; i++)
-        ladle_heap_put(heap, blocks[i], capacity);
+    for (int i = 0; i < N; i++) /* neighbours stay, so that none is joined */
+        ladle_heap_put(heap, blocks[2 * i], capacity);
     assert_int_equal(ladle_heap_free_nbytes(heap), (int64_t)capacity * LADLE_POOL_SLOTS);
     assert_int_equal(ladle_heap_trim(heap), (int64_t)capacity * LADLE_POOL_SLOTS);
+    for (int i = 0; i < N; i++)
+        ladle_heap_put(heap, blocks[2 * i + 1], capacity);
+}
+
+/* What was cut off a block is one with it again when both are free, in whatever order. */
+static void neighbours_are_joined(void **state)
+{
+    if (is_malloc())
+        skip();
+    ladle_heap *heap = *state;
+    for (int order = 0; order < 2; order++) {
+        size_t whole, kept = ladle_heap_capacity(400 << 10);
+        uint8_t *block = get(heap, 1 << 20, &whole);
+        memset(block, 1, whole);
+        assert_true(ladle_heap_cut(heap, block, whole, kept));
+        size_t tail_capacity;
+        uint8_t *tail = get(heap, whole - kept, &tail_capacity);
+        assert_ptr_equal(tail, block + kept);
+        ladle_heap_put(heap, order == 0 ? block : tail, order == 0 ? kept : whole - kept);
+        ladle_heap_put(heap, order == 0 ? tail : block, order == 0 ? whole - kept : kept);
+        assert_ptr_equal(get(heap, 1 << 20, &whole), block);
+        ladle_heap_put(heap, block, whole);
+        assert_int_equal(ladle_heap_trim(heap), whole);
+    }
 }
 
 static void trim_gives_pages_back_to_the_system(void **state)
@@ -282,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(large_blocks_go_through_the_pool, begin, end),
         cmocka_unit_test_setup_teardown(the_pool_is_bounded, begin, end),
         cmocka_unit_test_setup_teardown(the_pool_has_few_slots, begin, end),
+        cmocka_unit_test_setup_teardown(neighbours_are_joined, begin, end),
         cmocka_unit_test_setup_teardown(trim_gives_pages_back_to_the_system, begin, end),
         cmocka_unit_test_setup_teardown(the_ceiling_holds, begin, end),
         cmocka_unit_test_setup_teardown(threads_share_it, begin, end),

@@ -199,6 +199,60 @@ static void the_last_of_any_frees(void **state)
     }
 }
 
+/* A watcher keeps no block, and can have it as long as somebody uses or keeps it. */
+static void watched_goes_as_if_nobody_watched(void **state)
+{
+    (void)state;
+    ladle_error error = blank_error();
+    ladle_lease *lease = create(100);
+    int64_t n = ladle_lease_held_nbytes(lease);
+    assert_ok(ladle_lease_set_layout(lease, "<f8|4,25", 8, &error), error);
+    ladle_lease_watch(lease);
+    assert_true(ladle_lease_try_retain(lease));
+    ladle_lease_release(lease);
+    ladle_lease_keep(lease);
+    ladle_lease_release(lease);
+    assert_ledger(0, n);
+    assert_true(ladle_lease_try_retain(lease)); /* from rest */
+    assert_ledger(n, 0);
+    ladle_lease_drop(lease);
+    assert_ledger(n, 0);
+    ladle_lease_watch(lease);
+    ladle_lease_release(lease);
+    assert_ledger(0, 0);
+    assert_false(ladle_lease_try_retain(lease));
+    ladle_lease_unwatch(lease);
+    assert_false(ladle_lease_try_retain(lease));
+    ladle_lease_unwatch(lease); /* end() sees that nothing is left of it */
+}
+
+static void *retain_if_there(void *argument)
+{
+    ladle_lease *lease = argument;
+    for (int i = 0; i < 100; i++)
+        if (ladle_lease_try_retain(lease))
+            ladle_lease_release(lease);
+    ladle_lease_unwatch(lease);
+    return NULL;
+}
+
+static void watchers_and_the_last_user_do_not_race(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        ladle_lease *lease = create(1);
+        ladle_lease_watch(lease);
+        ladle_lease_watch(lease);
+        pthread_t a, b;
+        assert_int_equal(pthread_create(&a, NULL, retain_if_there, lease), 0);
+        assert_int_equal(pthread_create(&b, NULL, retain_if_there, lease), 0);
+        ladle_lease_release(lease);
+        assert_int_equal(pthread_join(a, NULL), 0);
+        assert_int_equal(pthread_join(b, NULL), 0);
+        assert_ledger(0, 0);
+    }
+}
+
 #define WITH_CONTEXT(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -212,6 +266,8 @@ int main(void)
         WITH_CONTEXT(a_lease_outlives_its_context_handle),
         WITH_CONTEXT(threads_take_turns_at_rest_and_in_use),
         WITH_CONTEXT(the_last_of_any_frees),
+        WITH_CONTEXT(watched_goes_as_if_nobody_watched),
+        WITH_CONTEXT(watchers_and_the_last_user_do_not_race),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,36 @@ static void raw_conforms(void **state)
     assert_conforms(make_raw);
 }
 
+/* Each way to compress, by one thread and by two. */
+static ladle_compressed_options compressed_options;
+
+static ladle_store *make_compressed(ladle_context *context)
+{
+    ladle_error error = blank_error();
+    ladle_store *store = ladle_store_compressed_create(context, &compressed_options, &error);
+    assert_some(store, error);
+    return store;
+}
+
+static void compressed_conforms(void **state)
+{
+    (void)state;
+    static const ladle_compressed_options all[] = {
+        {0},
+        {.threads = 2},
+        {.codec = "lz4", .level = 5, .shuffle = "byte"},
+        {.codec = "lz4hc", .shuffle = "none", .threads = 2},
+        {.codec = "zlib", .level = 9},
+        {.codec = "blosclz", .level = 9, .shuffle = "byte", .threads = 2},
+        {.codec = "zstd", .level = 4, .shuffle = "none"},
+    };
+    for (size_t i = 0; i < N_OF(all); i++) {
+        compressed_options = all[i];
+        compressed_options.struct_size = sizeof all[i];
+        assert_conforms(make_compressed);
+    }
+}
+
 static ladle_store *make_hdf5(ladle_context *context, const char *path)
 {
     ladle_error error = blank_error();
@@ -86,6 +116,7 @@ int main(void)
         cmocka_unit_test(hdf5_scratch_conforms),
         cmocka_unit_test(hdf5_named_conforms),
         cmocka_unit_test(raw_lends_its_own_block),
+        cmocka_unit_test(compressed_conforms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,10 @@ from coffea.nanoevents import BaseSchema
 import ladle
 from ladle.coffea import NanoEventsFactory
 from tests.coffea.compare import assert_same_array, both
+from tests.python.caches import KINDS, make_cache, settle
+from tests.python.test_cache_machine import full_disk
+
+ALL = pytest.mark.parametrize("kind", KINDS)
 
 
 class Recorder(dict):
@@ -55,8 +59,9 @@ def test_a_foreign_value_is_believed(sample):
     assert events.MET.pt.to_list() == list(range(40))
 
 
-def test_ladles_cache_holds_each_buffer_once(sample):
-    cache = ladle.BufferCache()
+@ALL
+def test_ladles_cache_holds_each_buffer_once(sample, kind):
+    cache = make_cache(kind)
     factory = NanoEventsFactory.from_root(
         {sample("nano_dy.root"): "Events"}, buffer_cache=cache, schemaclass=BaseSchema
     )
@@ -71,35 +76,40 @@ def test_ladles_cache_holds_each_buffer_once(sample):
     assert sum(cache[key].nbytes for key in cache) == expected + 8 * 41
 
 
-def test_nothing_is_read_twice_while_it_is_kept(sample):
-    cache = ladle.BufferCache()
+@ALL
+def test_nothing_is_read_twice_while_it_is_kept(sample, kind):
+    cache = make_cache(kind)
     factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
     first = analysis(factory.events())
     before = cache.stats()
     again = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
     second = analysis(again.events())
     after = cache.stats()
+    assert after["misses"] == before["misses"] > 10
     assert after["puts"] == before["puts"]
     assert after["entries"] == before["entries"] > 10
     assert ak.all(first == second)
 
 
-def test_a_budget_is_kept_and_the_answers_are_the_same(sample):
+@ALL
+def test_a_budget_is_kept_and_the_answers_are_the_same(sample, kind):
     path = sample("nanoAOD_2015_CMS_Open_Data_ttbar.root")
-    cache = ladle.BufferCache(30_000)
+    cache = make_cache(kind, 30_000)
     want, got = both({path: "Events"}, buffer_cache=cache)
     expected, events = want.events(), got.events()
     for name in ("Jet", "Muon", "GenPart", "Electron"):
         assert_same_array(events[name], expected[name])
         gc.collect()
-        stats = cache.stats()
-        assert stats["nbytes"] - stats["pinned_nbytes"] <= 30_000
+        pinned = cache.stats()["pinned_nbytes"]
+        for level in cache.info()["levels"]:
+            assert level["nbytes"] - (level["store"] == "raw") * pinned <= level["budget"]
     assert cache.stats()["evictions"] > 0
 
 
-def test_what_is_larger_than_the_budget_is_lent_all_the_same(sample):
+@ALL
+def test_what_is_larger_than_the_budget_is_lent_all_the_same(sample, kind):
     path = sample("nanoAOD_2015_CMS_Open_Data_ttbar.root")
-    want, got = both({path: "Events"}, buffer_cache=ladle.BufferCache(64))
+    want, got = both({path: "Events"}, buffer_cache=make_cache(kind, 64))
     analysis(got.events())
     assert_same_array(got.events().GenPart.children.pdgId, want.events().GenPart.children.pdgId)
 
@@ -131,8 +141,9 @@ def test_without_a_cache_arrays_share_what_is_alive(sample):
     assert all(np.shares_memory(offsets[0], other) for other in offsets[1:])
 
 
-@pytest.mark.parametrize("cache", [None, dict, ladle.BufferCache], ids=["none", "dict", "ladle"])
-def test_threads(sample, cache):
+@pytest.mark.parametrize("kind", ["none", "dict", *KINDS])
+def test_threads(sample, kind):
+    cache = {"none": None, "dict": {}}[kind] if kind in ("none", "dict") else make_cache(kind)
     path = sample("nano_tt_v12.root")
     want, got = both({path: "Events"}, buffer_cache=cache)
     expected = [want.events()[name] for name in ("Jet", "Muon", "Electron", "GenPart")]
@@ -158,3 +169,53 @@ def test_threads(sample, cache):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+@ALL
+def test_threads_make_what_is_worked_out_once(sample, kind):
+    cache = make_cache(kind)
+    factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    expected = factory.events().GenPart.distinctChildren.pdgId.to_list()
+    misses = cache.stats()["misses"]
+    cache.clear()
+    again = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    answers = []
+
+    def ask(events):
+        answers.append(events.GenPart.distinctChildren.pdgId.to_list())
+
+    threads = [threading.Thread(target=ask, args=(again.events(),)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [expected] * 6
+    assert cache.stats()["misses"] == 2 * misses
+    del threads, again, factory
+    assert settle(cache) == 0
+
+
+def test_a_full_disk_costs_time_only(sample, tmp_path):
+    want, _ = both({sample("nano_dy.root"): "Events"})
+    expected = want.events().GenPart.distinctChildren.pdgId
+    cache = ladle.HDF5BufferCache(dir=tmp_path, hot=0)
+    factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    with full_disk():
+        got = factory.events().GenPart.distinctChildren.pdgId
+        assert_same_array(got, expected)
+    assert len(cache) == 0
+
+
+def test_a_named_file_serves_the_next_process(sample, tmp_path):
+    path = tmp_path / "named.h5"
+    with ladle.HDF5BufferCache(path) as cache:
+        factory = NanoEventsFactory.from_root(
+            {sample("nano_dy.root"): "Events"}, buffer_cache=cache
+        )
+        first = ak.materialize(analysis(factory.events()))
+    with ladle.HDF5BufferCache(path) as cache:
+        factory = NanoEventsFactory.from_root(
+            {sample("nano_dy.root"): "Events"}, buffer_cache=cache
+        )
+        assert ak.all(analysis(factory.events()) == first)
+        assert cache.stats()["misses"] == 0

@@ -5,8 +5,8 @@ import multiprocessing
 import awkward as ak
 import pytest
 
-import ladle
 from ladle.coffea import NanoEventsFactory
+from tests.python.caches import CLASSES
 
 
 def sums(events):
@@ -17,7 +17,9 @@ def work(events, queue):
     queue.put(sums(events))
 
 
-@pytest.mark.parametrize("cache", [None, dict, ladle.BufferCache], ids=["none", "dict", "ladle"])
+@pytest.mark.parametrize(
+    "cache", [None, dict, *CLASSES.values()], ids=["none", "dict", *CLASSES.keys()]
+)
 def test_events_of_the_parent_are_read_in_the_child(sample, cache):
     factory = NanoEventsFactory.from_root(
         {sample("nano_dy.root"): "Events"}, buffer_cache=cache and cache()

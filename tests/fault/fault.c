@@ -1,4 +1,4 @@
-/* Faults on purpose: each allocation and each read of each scenario fails, once and from then on.
+/* Faults on purpose: each allocation, read and write of each scenario fails, once and from then on.
  *
  * Whatever fails: the call succeeds with the right answer or fails with a status that fits and a
  * message, nothing is left behind (pointers NULL, ledger 0, no descriptor), and the same handles
@@ -163,6 +163,56 @@ static ladle_status use_cache(world *w, ladle_error *error)
     return status;
 }
 
+/* Puts, gets and commits through every store. The cache is the scenario's own: what fails may cost an entry. */
+static ladle_status use_levels(world *w, ladle_error *error)
+{
+    enum { N = 12, COUNT = 3000 };
+    static const char layout[] = ">i2|30,100";
+    ladle_cache_level levels[3] = {{ladle_store_raw(), 3 * 2 * COUNT}, {NULL, 2 * COUNT}, {NULL, 0}};
+    levels[1].store = ladle_store_compressed_create(w->context, NULL, error);
+    if (levels[1].store == NULL)
+        return (ladle_status)error->status;
+    levels[2].store = ladle_store_hdf5_create(w->context, NULL, error);
+    if (levels[2].store == NULL) {
+        ladle_store_release(levels[1].store);
+        return (ladle_status)error->status;
+    }
+    ladle_cache *cache = ladle_cache_create_levels(w->context, levels, 3, 0, error);
+    if (cache == NULL)
+        return (ladle_status)error->status;
+    ladle_status status = LADLE_OK;
+    for (uint64_t i = 0; i < N && status == LADLE_OK; i++) {
+        uint8_t data[2 * COUNT];
+        uint64_t seed = i + 1;
+        random_fill(&seed, data, sizeof data);
+        ladle_values values = {.dtype = LADLE_DTYPE_U16,
+                               .count = COUNT,
+                               .data = data,
+                               .layout = i % 2 == 0 ? NULL : layout,
+                               .layout_nbytes = i % 2 == 0 ? 0 : sizeof layout - 1};
+        status = ladle_cache_put_values(cache, &i, sizeof i, &values, 10, error);
+    }
+    for (uint64_t i = 0; i < N && status == LADLE_OK; i++) {
+        uint8_t data[2 * COUNT];
+        uint64_t seed = i + 1;
+        random_fill(&seed, data, sizeof data);
+        ladle_lease *lease;
+        status = ladle_cache_get(cache, &i, sizeof i, &lease, error);
+        if (status == LADLE_NOT_FOUND) { /* no level took it: it was evicted */
+            status = LADLE_OK;
+            continue;
+        }
+        assert_int_equal(lease == NULL, status != LADLE_OK);
+        if (status == LADLE_OK)
+            assert_memory_equal(ladle_lease_data(lease), data, sizeof data);
+        ladle_lease_release(lease);
+    }
+    if (status == LADLE_OK)
+        status = ladle_cache_flush(cache, error);
+    ladle_cache_release(cache);
+    return status;
+}
+
 static ladle_status make_handles(world *w, ladle_error *error)
 {
     ladle_reader *reader = ladle_reader_create(w->context, 2, error);
@@ -200,6 +250,7 @@ static const scenario scenarios[] = {
     SCENARIO(read_batch, "ZS", false, false, 2, -1),     SCENARIO(read_twice, "ZL", false, false, 1, 0),
     SCENARIO(read_twice, "ZL", true, false, 1, 4000),    SCENARIO(use_cache, NULL, false, false, 1, 0),
     SCENARIO(use_cache, NULL, false, false, 1, 600),     SCENARIO(make_handles, NULL, false, false, 1, -1),
+    SCENARIO(use_levels, NULL, false, false, 1, -1),
 };
 
 /* --- the world ---------------------------------------------------------------------------------
@@ -270,7 +321,7 @@ static ladle_status run_once(const scenario *s, const char *path, ladle_fault_ki
     if (status != LADLE_OK) {
         assert_int_equal(error->status, status);
         assert_true(strlen(error->message) > 10);
-        if (error->where[0] == '\0' && s->run != use_cache && s->run != make_handles)
+        if (error->where[0] == '\0' && s->run != use_cache && s->run != use_levels && s->run != make_handles)
             fail_msg("%s: event %d: no place for \"%s\"", s->name, (int)k, error->message);
     }
     /* The same handles serve the same call, now that nothing fails. */
@@ -313,8 +364,8 @@ static void fail_each(ladle_fault_kind kind, int expected, int64_t least)
                 assert_int_equal(count_fds(), fds);
             }
         (void)unlink(path);
-        /* What is a favour may fail unseen, most is none. */
-        if (n > 0 && failed * 2 < n)
+        /* What is a favour may fail unseen, most is none; in levels there is a place further down. */
+        if (n > 0 && failed * 2 < n && s->run != use_levels)
             fail_msg("%s: only %d of %d failures were noticed", s->name, (int)failed, (int)(2 * n));
         least -= n;
     }
@@ -333,27 +384,37 @@ static void every_read_fails(void **state)
     fail_each(LADLE_FAULT_READ_ERROR, LADLE_IO, 50);
 }
 
+static void every_write_fails(void **state)
+{
+    (void)state;
+    fail_each(LADLE_FAULT_WRITE_ERROR, LADLE_IO, 5);
+    fail_each(LADLE_FAULT_WRITE_FULL, LADLE_IO, 5);
+}
+
 static void every_read_finds_the_end(void **state)
 {
     (void)state;
     fail_each(LADLE_FAULT_READ_EOF, LADLE_TRUNCATED, 50);
 }
 
-/* Short reads are carried on and interrupted ones repeated: nobody notices. */
-static void short_and_interrupted_reads_do_no_harm(void **state)
+/* Short reads and writes are carried on and interrupted ones repeated: nobody notices. */
+static void what_is_short_or_interrupted_does_no_harm(void **state)
 {
     (void)state;
     for (size_t i = 0; i < N_OF(scenarios); i++) {
         const scenario *s = &scenarios[i];
         char path[] = "/tmp/ladle-fault-XXXXXX";
         write_file(s, path);
-        int64_t n = count_events(s, path, LADLE_FAULT_READ_SHORT);
-        for (int64_t k = 1; k <= n; k++) {
-            ladle_error error;
-            for (int forever = 0; forever < 2; forever++)
-                assert_ok(run_once(s, path, LADLE_FAULT_READ_SHORT, k, forever == 1, &error), error);
-            assert_ok(run_once(s, path, LADLE_FAULT_INTERRUPTED, k, false, &error), error);
-            n_faults += 3;
+        static const ladle_fault_kind shorts[] = {LADLE_FAULT_READ_SHORT, LADLE_FAULT_WRITE_SHORT};
+        for (int64_t m = 0; m < 2; m++) {
+            int64_t n = count_events(s, path, shorts[m]);
+            for (int64_t k = 1; k <= n; k++) {
+                ladle_error error;
+                for (int forever = 0; forever < 2; forever++)
+                    assert_ok(run_once(s, path, shorts[m], k, forever == 1, &error), error);
+                assert_ok(run_once(s, path, LADLE_FAULT_INTERRUPTED, k, false, &error), error);
+                n_faults += 3;
+            }
         }
         (void)unlink(path);
     }
@@ -366,7 +427,8 @@ int main(void)
         cmocka_unit_test(every_allocation_fails),
         cmocka_unit_test(every_read_fails),
         cmocka_unit_test(every_read_finds_the_end),
-        cmocka_unit_test(short_and_interrupted_reads_do_no_harm),
+        cmocka_unit_test(every_write_fails),
+        cmocka_unit_test(what_is_short_or_interrupted_does_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

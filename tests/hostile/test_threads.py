@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-THREADED = ["hammer", "cache", "lease", "pool", "ledger", "heap"]
-WATCHED = ["keys", "lease", "store"]
+THREADED = ["hammer", "cache", "levels", "compressed", "hdf5", "lease", "pool", "ledger", "heap"]
+WATCHED = ["keys", "lease", "store", "levels"]
 
 Builder = Callable[..., Path]
 

@@ -1,8 +1,9 @@
-"""BufferCache as the buffer cache of coffea's own factory, over uproot."""
+"""The four caches as the buffer cache of coffea's own factory, over uproot."""
 
 import pytest
 
 import ladle
+from tests.python.caches import KINDS, make_cache, settle
 
 nanoevents = pytest.importorskip("coffea.nanoevents")
 ak = pytest.importorskip("awkward")
@@ -30,15 +31,34 @@ def results(path, cache):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("budget", [None, "1 MB", "20 kB"])
-def test_same_answers_as_with_a_dict(nano, budget):
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("budget", [None, 1_000_000, 20_000])
+def test_same_answers_as_with_a_dict(nano, kind, budget):
     expected = results(nano, {})
-    cache = ladle.BufferCache(budget)
+    cache = make_cache(kind, budget)
     assert str(results(nano, cache)) == str(expected)
     first = cache.stats()
     assert str(results(nano, cache)) == str(expected)
     second = cache.stats()
     assert second["hits"] > first["hits"]
-    assert second["pinned_nbytes"] == 0
+    assert settle(cache) == 0
     if budget is None:
         assert second["misses"] == first["misses"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_buffer_is_made_again(nano, tmp_path):
+    expected = results(nano, {})
+    path = tmp_path / "named.h5"
+    with ladle.HDF5BufferCache(path) as cache:
+        assert str(results(nano, cache)) == str(expected)
+        key, value = max(cache.items(), key=lambda item: item[1].nbytes)
+        damaged = value.tobytes()
+    content = bytearray(path.read_bytes())
+    content[content.index(damaged) + 5] ^= 4
+    path.write_bytes(content)
+    with ladle.HDF5BufferCache(path) as cache:
+        assert key in cache
+        assert str(results(nano, cache)) == str(expected)
+        stats = cache.stats()
+        assert (stats["damaged"], stats["puts"]) == (1, 1)

@@ -168,6 +168,98 @@ def test_cache_arguments(cache):
     assert len(cache) == 1
 
 
+def test_layouts_of_the_caller(context, cache):
+    cache.put(b"x", np.arange(6, dtype="i4"), "int32", 7, b"<i4|2,3")
+    lease = cache.get(b"x")
+    assert lease.layout == b"<i4|2,3"
+    assert lease.array().shape == (6,)
+    assert cache.get_array("x", None).shape == (2, 3)
+    (entry,) = cache.entries()
+    assert (entry["layout"], entry["cost_ns"], entry["count"]) == (b"<i4|2,3", 7, 6)
+    with pytest.raises(ValueError, match="own layout"):
+        cache.put(b"y", lease, "int32", 0, b"<i4|6")
+    other = _core.Cache(context)
+    other.put("y", lease, "int32")
+    assert other.pop_array("y", None).shape == (2, 3)
+    assert not other.contains("y")
+    assert lend(cache, np.arange(3)).layout == b""
+    with pytest.raises(TypeError):
+        cache.put(b"x", b"", "uint8", 0, "text")
+    with pytest.raises(ladle.InvalidError, match="65536"):
+        cache.put(b"x", b"", "uint8", 0, bytes(65536))
+
+
+def test_copy_makes_a_lease(context):
+    values = np.arange(5, dtype="f4")
+    lease = _core.copy(context, values, "float32", b"<f4|5,1")
+    assert (lease.dtype, lease.count, lease.layout) == ("float32", 5, b"<f4|5,1")
+    values[0] = 9
+    np.testing.assert_array_equal(lease.array(), np.arange(5))
+    large = np.arange(100_000)
+    np.testing.assert_array_equal(_core.copy(context, large, "int64").array(), large)
+    with pytest.raises(ValueError, match="whole number"):
+        _core.copy(context, b"123", "int16")
+    with pytest.raises(ValueError, match="dtype"):
+        _core.copy(context, b"123", "int17")
+    with pytest.raises(ladle.BudgetError):
+        _core.copy(_core.Context(budget=10_000), large, "int64")
+
+
+def test_levels(context):
+    levels = [("raw", 10_000), ({"store": "compressed", "codec": "lz4", "level": 2}, 0)]
+    cache = _core.Cache(context, levels=levels, home=1)
+    cache.put("a", np.arange(1000), "int64")
+    assert cache.path is None
+    assert cache.get_array("a", None)[-1] == 999
+    raw, compressed = cache.levels()
+    assert (raw["store"], raw["entries"], raw["budget"]) == ("raw", 1, 10_000)
+    assert (compressed["store"], compressed["rests"], compressed["wakes"]) == ("compressed", 1, 1)
+    assert compressed["rest_raw_nbytes"] == compressed["wake_raw_nbytes"] == 8000
+    assert 0 < compressed["rest_nbytes"] == compressed["nbytes"] < 8000
+    assert compressed["codec"].startswith("lz4-2")
+    (entry,) = cache.entries()
+    assert entry["level_nbytes"] == [raw["nbytes"], compressed["nbytes"]]
+    assert entry["nbytes"] == cache.stats()["nbytes"] == raw["nbytes"] + compressed["nbytes"]
+    assert entry["wake_ns"] > 0
+    cache.set_budget(1, 0)
+    assert cache.entries()[0]["level_nbytes"] == [None, compressed["nbytes"]]
+    cache.set_budget(1, 1)
+    assert len(cache) == 0
+    cache.flush()
+    cache.close()
+
+
+@pytest.mark.parametrize(
+    ("levels", "home", "error"),
+    [
+        ([], 0, ValueError),
+        ([("raw", 1)] * 5, 0, ValueError),
+        ([("raw", 0)], 1, ValueError),
+        ([("raw", 0)], -1, ValueError),
+        ([("raw", -1)], 0, ValueError),
+        ([("raw", 1.5)], 0, TypeError),
+        (["raw"], 0, TypeError),
+        ([("raw",)], 0, TypeError),
+        ([(3, 0)], 0, TypeError),
+        ([({"codec": "zstd"}, 0)], 0, TypeError),
+        ([("cloud", 0)], 0, ValueError),
+        ([({"store": "raw", "level": 1}, 0)], 0, TypeError),
+        ([({"store": "compressed", "colour": "red"}, 0)], 0, TypeError),
+        ([({"store": "compressed", "path": "x"}, 0)], 0, TypeError),
+        ([("raw", 0), ({"store": "compressed", "codec": 3}, 0)], 0, TypeError),
+        ([("compressed", 0), ("raw", 0)], 1, ValueError),
+        (3, 0, TypeError),
+    ],
+)
+def test_wrong_levels(context, levels, home, error):
+    before = context.memory()["total"]
+    with pytest.raises(error):
+        _core.Cache(context, levels=levels, home=home)
+    with pytest.raises(ValueError, match="budget"):
+        _core.Cache(context, 5, levels=[("raw", 0)])
+    assert context.memory()["total"] - context.memory()["pool"] <= before
+
+
 def test_cache_keeps_a_lease_without_a_copy(context):
     first = _core.Cache(context)
     second = _core.Cache(context)

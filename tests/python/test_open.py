@@ -12,8 +12,11 @@ import uproot
 
 import ladle
 from ladle._context import default_context
+from tests.python.caches import KINDS, make_cache, settle
 from tests.python.oracle import assert_same_buffers
 from tests.python.test_core import run_in_child
+
+ALL = pytest.mark.parametrize("kind", KINDS)
 
 
 def reads(events):
@@ -237,20 +240,21 @@ def test_without_a_cache_buffers_live_as_long_as_the_array(nano):
     assert leased() == before
 
 
-def test_with_a_cache_a_lease_dies_after_each_use(nano, tree):
-    cache = ladle.BufferCache()
+@ALL
+def test_with_a_cache_a_lease_dies_after_each_use(nano, tree, kind):
+    cache = make_cache(kind)
     events = ladle.open(nano, cache=cache)
     for _ in range(3):
         assert ak.sum(events.Jet_pt) == ak.sum(tree["Jet_pt"].array())
-        gc.collect()
-        assert cache.stats()["pinned_nbytes"] == 0
+        assert settle(cache) == 0
     stats = cache.stats()
     assert stats["entries"] == stats["misses"] == 2
     assert stats["hits"] > 0
 
 
-def test_cache_is_shared_between_arrays(nano):
-    cache = ladle.BufferCache()
+@ALL
+def test_cache_is_shared_between_arrays(nano, kind):
+    cache = make_cache(kind)
     ak.sum(ladle.open(nano, cache=cache).Jet_pt)
     misses = cache.stats()["misses"]
     events = ladle.open(nano, cache=cache)
@@ -261,13 +265,15 @@ def test_cache_is_shared_between_arrays(nano):
         assert value.ndim == 1
 
 
-def test_cache_under_a_budget_gives_the_same(nano, tree):
-    cache = ladle.BufferCache("3 kB")
+@ALL
+def test_cache_under_a_budget_gives_the_same(nano, tree, kind):
+    cache = make_cache(kind, 3000)
     events = ladle.open(nano, cache=cache)
     for name in ("Jet_pt", "Jet_eta", "GenPart_pt", "Jet_pt"):
         assert_same_buffers(events[name], tree[name].array(), name)
     gc.collect()
-    assert cache.stats()["nbytes"] <= 3000
+    for level in cache.info()["levels"]:
+        assert level["nbytes"] <= level["budget"]
     cache.close()
     with pytest.raises(ladle.InvalidError):
         ak.sum(events.Muon_pt)
@@ -311,9 +317,10 @@ def test_damaged_column_does_not_cost_the_others(nano, tree, tmp_path):
         assert_same_buffers(damaged[name], tree[name].array(), name)
 
 
-def test_threads_touch_one_array(nano, tree):
+@ALL
+def test_threads_touch_one_array(nano, tree, kind):
     expected = {name: ak.sum(tree[name].array()) for name in ("Jet_pt", "Jet_eta", "Muon_pt")}
-    for cache in (None, ladle.BufferCache(), ladle.BufferCache("2 kB")):
+    for cache in (None, make_cache(kind), make_cache(kind, 2000)):
         events = ladle.open(nano, cache=cache)
         failures = []
 
@@ -338,9 +345,9 @@ def test_pickle_takes_the_values(nano):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("cached", [False, True])
-def test_child_reads_the_parents_array(nano, tree, cached):
-    events = ladle.open(nano, cache=ladle.BufferCache() if cached else None)
+@pytest.mark.parametrize("kind", [None, *KINDS])
+def test_child_reads_the_parents_array(nano, tree, kind):
+    events = ladle.open(nano, cache=None if kind is None else make_cache(kind))
     ak.sum(events.Jet_pt)
 
     def child():

@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 from ladle.coffea._factory import NanoEventsFactory
 from ladle.coffea._info import SourceInfo
 from ladle.coffea._mapping import LadleSourceMapping
+from ladle.coffea._strategy import CacheStrategy, cache_strategy
 
 if TYPE_CHECKING:
     from ladle.coffea._runner import Runner
 
-__all__ = ["LadleSourceMapping", "NanoEventsFactory", "Runner", "SourceInfo"]
+__all__ = [
+    "CacheStrategy",
+    "LadleSourceMapping",
+    "NanoEventsFactory",
+    "Runner",
+    "SourceInfo",
+    "cache_strategy",
+]
 
 
 def __getattr__(name: str) -> Any:

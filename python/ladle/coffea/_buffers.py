@@ -9,7 +9,6 @@ In all three, a buffer that anybody still holds is lent again rather than read a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -17,13 +16,13 @@ from weakref import WeakValueDictionary
 from coffea.nanoevents.util import quote
 
 from ladle import _core
-from ladle._context import default_reader
-from ladle._errors import BudgetError, FormatError, ReadError, UnsupportedError
+from ladle._context import default_context, default_reader
+from ladle._errors import FormatError, ReadError, UnsupportedError
 from ladle.coffea._form import VAR, load_program
 from ladle.coffea._program import Array, Request
 
 if TYPE_CHECKING:
-    from ladle.cache import BufferCache
+    from ladle.cache import Cache
     from ladle.coffea._source import TableSource
 
 _MISSING = object()
@@ -129,11 +128,11 @@ class CachedDelivery(Delivery):
 
     Parameters
     ----------
-    cache : ladle.BufferCache
+    cache : ladle.BufferCache or its like
         Native buffers are under the reader's keys, what was worked out under coffea's.
     """
 
-    def __init__(self, source: TableSource, start: int, stop: int, cache: BufferCache) -> None:
+    def __init__(self, source: TableSource, start: int, stop: int, cache: Cache) -> None:
         super().__init__(source, start, stop)
         self._cache = cache
         # For the access log, which lists what a key brought in. As several keys share a buffer and
@@ -154,22 +153,14 @@ class CachedDelivery(Delivery):
 
     def derived(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
         """Deliver what coffea knows as `key` and `make` works out."""
-        name = key.encode()
-        lease = self._cache.core.get(name)
-        if lease is None:
+
+        def made() -> _core.Lease:
             if missed is not None:
                 missed()
-            start = time.perf_counter_ns()
             values = make()
-            cost = time.perf_counter_ns() - start
-            try:
-                self._cache.core.put(name, values, values.dtype.name, cost)
-            except BudgetError:  # larger than the whole budget: lent, and not kept
-                return values
-            lease = self._cache.core.get(name)
-            if lease is None:  # evicted by another thread
-                return values
-        return lease.array()
+            return _core.copy(default_context(), values, values.dtype.name)
+
+        return self._cache.core.fetch(key, made).array()
 
     def constant(self, key: str, make: Callable[[], Array], missed: Missed) -> Array:
         """Deliver what coffea knows as `key` and `make` works out of one number.

@@ -83,8 +83,8 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
             Names cost one pass over the file. A callable is given uproot's branches, for which
             uproot has to open the file.
         buffer_cache : mutable mapping, optional
-            With a ``ladle.BufferCache``, buffers stay in it under ladle's keys, each once. Any
-            other mapping is used as coffea does.
+            In a cache of ladle's, buffers stay under ladle's keys, each once. Any other mapping is
+            used as coffea does.
         uproot_options, decompression_executor, interpretation_executor, use_ak_forth
             Apply to the columns that uproot reads.
         iteritems_options : dict, optional

@@ -14,7 +14,7 @@ from coffea.nanoevents.mapping.base import Accessed, BaseSourceMapping
 from coffea.nanoevents.util import tuple_to_key
 
 from ladle import _core
-from ladle.cache import BufferCache
+from ladle.cache import Cache
 from ladle.coffea._buffers import CachedDelivery, Delivery, MappedDelivery
 from ladle.coffea._form import BaseForm, Form
 from ladle.coffea._program import (
@@ -58,7 +58,7 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
     virtual : bool
         Whether values are callables that read, for virtual arrays, or the buffers themselves.
     buffer_cache : mutable mapping, optional
-        Where buffers stay: a ``ladle.BufferCache``, or any other.
+        Where buffers stay: a cache of ladle's, or any other.
     uproot_settings : dict
         Arguments of coffea's ``UprootSourceMapping`` for the columns that uproot reads.
 
@@ -104,7 +104,7 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         where = (self._source, self._start, self._stop)
         if self._buffer_cache is None:
             return Delivery(*where)
-        if isinstance(self._buffer_cache, BufferCache):
+        if isinstance(self._buffer_cache, Cache):
             return CachedDelivery(*where, self._buffer_cache)
         return MappedDelivery(*where, self._prefix, self._buffer_cache)
 

@@ -34,7 +34,8 @@ class Runner(coffea.processor.Runner):  # type: ignore[misc]
 
     Notes
     -----
-    ``cachestrategy=ladle.BufferCache`` gives each chunk a cache of its own. The metric
+    ``cachestrategy=ladle.BufferCache`` gives each chunk a cache of its own;
+    :func:`ladle.coffea.cache_strategy` makes one for each process. The metric
     ``bytesread`` counts what uproot reads: the headers of the files, and columns that ladle does
     not read.
     """
