@@ -158,7 +158,7 @@ static herr_t driver_write(H5FD_t *head, H5FD_mem_t type, hid_t transfer, haddr_
 static const H5FD_class_t driver_class = {
 #if H5_VERSION_GE(1, 14, 0)
     .version = H5FD_CLASS_VERSION,
-    .value = (H5FD_class_value_t)0x1ad1e, /* beyond those that are given out */
+    .value = (H5FD_class_value_t)429, /* of those that HDF5 leaves to drivers that are not registered */
 #endif
     .name = "ladle",
     .maxaddr = INT64_MAX,

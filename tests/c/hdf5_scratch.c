@@ -210,7 +210,7 @@ static void a_network_is_told(void **state)
         shelf_check_all(&s);
         shelf_check_all(&s);
         if (network) {
-            assert_int_equal(pwrite(fd, "damage", 6, 1000), 6);
+            assert_int_equal(pwrite(fd, "damage", 6, 400000), 6);
             assert_status(shelf_try_check(&s, 0, &error), LADLE_CHECKSUM, error);
             assert_error(error, LADLE_CHECKSUM, "expected");
             assert_non_null(strstr(error.where, "scratch file in"));
