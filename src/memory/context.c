@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t default_pool_nbytes = INT64_C(64) << 20;
+static const int64_t default_pool_nbytes = INT64_C(64) << 20, least_pool_nbytes = INT64_C(8) << 20;
+enum { POOL_SHARE = 8 }; /* of what rests within bounds */
 
 struct ladle_context {
     atomic_int references;
@@ -21,6 +22,7 @@ struct ladle_context {
     pthread_mutex_t reclaim_lock;
     pthread_cond_t reclaim_ended;
     ladle_reclaimer *reclaimers;
+    int64_t pool_max; /* as set; under reclaim_lock */
 };
 
 ladle_context *ladle_context_create(const ladle_limits *limits, ladle_error *error)
@@ -38,6 +40,7 @@ ladle_context *ladle_context_create(const ladle_limits *limits, ladle_error *err
         context->limits.struct_size = sizeof *limits;
     }
     atomic_init(&context->references, 1);
+    context->pool_max = default_pool_nbytes;
     if (ladle_heap_init(&context->heap, default_pool_nbytes) != 0) {
         free(context);
         ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "no memory for the lock of a context");
@@ -88,9 +91,33 @@ int64_t ladle_context_trim(ladle_context *context)
     return ladle_heap_trim(&context->heap);
 }
 
+/* Who bounds what rests does not want as much again lying free. With the lock of the list. */
+static void bound_pool(ladle_context *context)
+{
+    int64_t sum = 0;
+    bool bounded = context->reclaimers != NULL;
+    for (const ladle_reclaimer *r = context->reclaimers; r != NULL; r = r->next) {
+        bounded = bounded && (r->bound > 0 || !r->registered);
+        sum += r->registered ? r->bound : 0;
+    }
+    int64_t most = bounded ? ladle_max(least_pool_nbytes, sum / POOL_SHARE) : context->pool_max;
+    ladle_heap_set_pool(&context->heap, ladle_min(most, context->pool_max));
+}
+
 void ladle_context_set_pool(ladle_context *context, int64_t max_nbytes)
 {
-    ladle_heap_set_pool(&context->heap, max_nbytes);
+    pthread_mutex_lock(&context->reclaim_lock);
+    context->pool_max = max_nbytes < 0 ? 0 : max_nbytes;
+    bound_pool(context);
+    pthread_mutex_unlock(&context->reclaim_lock);
+}
+
+void ladle_context_bound_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer, int64_t bound)
+{
+    pthread_mutex_lock(&context->reclaim_lock);
+    reclaimer->bound = bound;
+    bound_pool(context);
+    pthread_mutex_unlock(&context->reclaim_lock);
 }
 
 const char *ladle_memory_kind_name(ladle_memory_kind kind)
@@ -141,6 +168,7 @@ void ladle_context_add_reclaimer(ladle_context *context, ladle_reclaimer *reclai
         reclaimer->next->previous = reclaimer;
     context->reclaimers = reclaimer;
     reclaimer->registered = reclaimer->linked = true;
+    bound_pool(context);
     pthread_mutex_unlock(&context->reclaim_lock);
 }
 
@@ -159,6 +187,7 @@ void ladle_context_remove_reclaimer(ladle_context *context, ladle_reclaimer *rec
             reclaimer->next->previous = reclaimer->previous;
         reclaimer->linked = false;
     }
+    bound_pool(context);
     pthread_mutex_unlock(&context->reclaim_lock);
 }
 

@@ -54,6 +54,21 @@ static void destroy(ladle_cache *cache)
     ladle_context_release(context);
 }
 
+/* What may rest in memory, of all levels; 0 where one has no bound. */
+static int64_t bound_of(const ladle_cache *cache)
+{
+    int64_t sum = 0;
+    for (int32_t i = 0; i < cache->n_levels; i++) {
+        const level *l = &cache->levels[i];
+        if ((l->store->ops->capabilities & LADLE_STORE_ON_DISK) != 0)
+            continue;
+        if (l->budget == 0)
+            return 0;
+        sum += l->budget;
+    }
+    return sum == 0 ? 1 : sum; /* nothing may */
+}
+
 static void release_stores(const ladle_cache_level *levels, int32_t n_levels)
 {
     for (int32_t i = 0; i < n_levels && i < LADLE_MAX_LEVELS; i++)
@@ -92,6 +107,7 @@ ladle_cache *ladle_cache_create_levels(ladle_context *context, const ladle_cache
         ladle_cache_set_budget(cache, i, cache->levels[i].budget);
     cache->reclaimer.reclaim = level_reclaim;
     cache->reclaimer.user = cache;
+    cache->reclaimer.bound = bound_of(cache);
     ladle_context_add_reclaimer(context, &cache->reclaimer);
     return cache;
 }
@@ -147,7 +163,9 @@ void ladle_cache_set_budget(ladle_cache *cache, int32_t at, int64_t budget_nbyte
     int64_t budget = cache->levels[at].budget = budget_nbytes < 0 ? 0 : budget_nbytes;
     if (budget > 0)
         (void)level_shrink(cache, at, budget - cache->levels[at].reserved, LEVEL_MOVE | LEVEL_EVICT);
+    int64_t bound = bound_of(cache);
     pthread_mutex_unlock(&cache->lock);
+    ladle_context_bound_reclaimer(cache->context, &cache->reclaimer, bound);
 }
 
 /* --- use ------------------------------------------------------------------------------------- */
