@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "store/hdf5_path.h"
 
+#include <dlfcn.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -36,6 +37,135 @@ static void keep_whole_in_forks(void)
 {
     (void)pthread_atfork(lock_library, unlock_library, unlock_library);
 }
+
+/* --- the library, when it is needed ---------------------------------------------------------- */
+
+/* Only a commit needs HDF5, and its library brings two dozen others with it (6 MB that every process would carry, and
+ * the time to load them). So it is not linked: the first commit loads it, and these are all the symbols used. Their
+ * types are those of the headers. */
+/* clang-format off */
+#define HDF5_SYMBOLS(X)                                                                                             \
+    X(H5Dclose) X(H5Dcreate2)                                                                                       \
+    X(H5Eclear2) X(H5Eget_auto2) X(H5Eset_auto2) X(H5Ewalk2)                                                        \
+    X(H5FDregister) X(H5FDunregister)                                                                               \
+    X(H5Fclose) X(H5Fcreate) X(H5Fget_mdc_size)                                                                     \
+    X(H5Gclose) X(H5Gcreate2)                                                                                       \
+    X(H5Lexists)                                                                                                    \
+    X(H5P_CLS_DATASET_CREATE_ID_g) X(H5P_CLS_FILE_ACCESS_ID_g) X(H5P_CLS_FILE_CREATE_ID_g)                          \
+    X(H5P_CLS_GROUP_CREATE_ID_g) X(H5P_CLS_LINK_CREATE_ID_g)                                                        \
+    X(H5Pclose) X(H5Pcreate) X(H5Pget_driver_info) X(H5Pset_alloc_time) X(H5Pset_char_encoding) X(H5Pset_driver)    \
+    X(H5Pset_dset_no_attrs_hint) X(H5Pset_fill_time) X(H5Pset_layout) X(H5Pset_libver_bounds)                       \
+    X(H5Pset_obj_track_times) X(H5Pset_userblock)                                                                   \
+    X(H5Sclose) X(H5Screate) X(H5Screate_simple)                                                                    \
+    X(H5T_C_S1_g) X(H5T_IEEE_F32LE_g) X(H5T_IEEE_F64LE_g) X(H5T_STD_I16LE_g) X(H5T_STD_I32LE_g) X(H5T_STD_I64LE_g)  \
+    X(H5T_STD_I8LE_g) X(H5T_STD_U16LE_g) X(H5T_STD_U32LE_g) X(H5T_STD_U64LE_g) X(H5T_STD_U8LE_g)                    \
+    X(H5Tclose) X(H5Tcopy) X(H5Tcreate) X(H5Tenum_create) X(H5Tenum_insert) X(H5Tinsert) X(H5Tset_ebias)            \
+    X(H5Tset_fields) X(H5Tset_order) X(H5Tset_size) X(H5Tset_strpad) X(H5Tset_tag)                                  \
+    X(H5garbage_collect) X(H5get_libversion) X(H5open)
+/* clang-format on */
+
+static struct {
+    void *handle;
+#define FIELD(name) __typeof__(name) *name;
+    HDF5_SYMBOLS(FIELD)
+#undef FIELD
+} hdf5;
+
+static ladle_status refuse_library(ladle_error *error, const char *why)
+{
+    return ladle_fail(error, LADLE_UNSUPPORTED, LADLE_NO_OFFSET,
+                      "%s: a cache file needs it to be written; install it, or use a cache without a path", why);
+}
+
+/* With the library's lock held. */
+static ladle_status load_library(ladle_error *error)
+{
+    if (hdf5.handle != NULL)
+        return LADLE_OK;
+    void *handle = dlopen(LADLE_HDF5_SONAME, RTLD_NOW | RTLD_LOCAL);
+    if (handle == NULL)
+        return refuse_library(error, "the HDF5 library " LADLE_HDF5_SONAME " is not there");
+    bool complete = true;
+#define LOAD(name)                                       \
+    *(void **)(void *)&hdf5.name = dlsym(handle, #name); \
+    complete = complete && hdf5.name != NULL;
+    HDF5_SYMBOLS(LOAD)
+#undef LOAD
+    unsigned major = 0, minor = 0, release = 0;
+    if (!complete || hdf5.H5get_libversion(&major, &minor, &release) < 0 || major != H5_VERS_MAJOR ||
+        minor != H5_VERS_MINOR) {
+        (void)dlclose(handle);
+        return refuse_library(error,
+                              "the HDF5 library " LADLE_HDF5_SONAME " is of another version than ladle was built for");
+    }
+    hdf5.handle = handle;
+    return LADLE_OK;
+}
+
+/* From here on each name means what was loaded. */
+#define H5Dclose (*hdf5.H5Dclose)
+#define H5Dcreate2 (*hdf5.H5Dcreate2)
+#define H5Eclear2 (*hdf5.H5Eclear2)
+#define H5Eget_auto2 (*hdf5.H5Eget_auto2)
+#define H5Eset_auto2 (*hdf5.H5Eset_auto2)
+#define H5Ewalk2 (*hdf5.H5Ewalk2)
+#define H5FDregister (*hdf5.H5FDregister)
+#define H5FDunregister (*hdf5.H5FDunregister)
+#define H5Fclose (*hdf5.H5Fclose)
+#define H5Fcreate (*hdf5.H5Fcreate)
+#define H5Fget_mdc_size (*hdf5.H5Fget_mdc_size)
+#define H5Gclose (*hdf5.H5Gclose)
+#define H5Gcreate2 (*hdf5.H5Gcreate2)
+#define H5Lexists (*hdf5.H5Lexists)
+#define H5P_CLS_DATASET_CREATE_ID_g (*hdf5.H5P_CLS_DATASET_CREATE_ID_g)
+#define H5P_CLS_FILE_ACCESS_ID_g (*hdf5.H5P_CLS_FILE_ACCESS_ID_g)
+#define H5P_CLS_FILE_CREATE_ID_g (*hdf5.H5P_CLS_FILE_CREATE_ID_g)
+#define H5P_CLS_GROUP_CREATE_ID_g (*hdf5.H5P_CLS_GROUP_CREATE_ID_g)
+#define H5P_CLS_LINK_CREATE_ID_g (*hdf5.H5P_CLS_LINK_CREATE_ID_g)
+#define H5Pclose (*hdf5.H5Pclose)
+#define H5Pcreate (*hdf5.H5Pcreate)
+#define H5Pget_driver_info (*hdf5.H5Pget_driver_info)
+#define H5Pset_alloc_time (*hdf5.H5Pset_alloc_time)
+#define H5Pset_char_encoding (*hdf5.H5Pset_char_encoding)
+#define H5Pset_driver (*hdf5.H5Pset_driver)
+#define H5Pset_dset_no_attrs_hint (*hdf5.H5Pset_dset_no_attrs_hint)
+#define H5Pset_fill_time (*hdf5.H5Pset_fill_time)
+#define H5Pset_layout (*hdf5.H5Pset_layout)
+#define H5Pset_libver_bounds (*hdf5.H5Pset_libver_bounds)
+#define H5Pset_obj_track_times (*hdf5.H5Pset_obj_track_times)
+#define H5Pset_userblock (*hdf5.H5Pset_userblock)
+#define H5Sclose (*hdf5.H5Sclose)
+#define H5Screate (*hdf5.H5Screate)
+#define H5Screate_simple (*hdf5.H5Screate_simple)
+#define H5T_C_S1_g (*hdf5.H5T_C_S1_g)
+#define H5T_IEEE_F32LE_g (*hdf5.H5T_IEEE_F32LE_g)
+#define H5T_IEEE_F64LE_g (*hdf5.H5T_IEEE_F64LE_g)
+#define H5T_STD_I16LE_g (*hdf5.H5T_STD_I16LE_g)
+#define H5T_STD_I32LE_g (*hdf5.H5T_STD_I32LE_g)
+#define H5T_STD_I64LE_g (*hdf5.H5T_STD_I64LE_g)
+#define H5T_STD_I8LE_g (*hdf5.H5T_STD_I8LE_g)
+#define H5T_STD_U16LE_g (*hdf5.H5T_STD_U16LE_g)
+#define H5T_STD_U32LE_g (*hdf5.H5T_STD_U32LE_g)
+#define H5T_STD_U64LE_g (*hdf5.H5T_STD_U64LE_g)
+#define H5T_STD_U8LE_g (*hdf5.H5T_STD_U8LE_g)
+#define H5Tclose (*hdf5.H5Tclose)
+#define H5Tcopy (*hdf5.H5Tcopy)
+#define H5Tcreate (*hdf5.H5Tcreate)
+#define H5Tenum_create (*hdf5.H5Tenum_create)
+#define H5Tenum_insert (*hdf5.H5Tenum_insert)
+#define H5Tinsert (*hdf5.H5Tinsert)
+#define H5Tset_ebias (*hdf5.H5Tset_ebias)
+#define H5Tset_fields (*hdf5.H5Tset_fields)
+#define H5Tset_order (*hdf5.H5Tset_order)
+#define H5Tset_size (*hdf5.H5Tset_size)
+#define H5Tset_strpad (*hdf5.H5Tset_strpad)
+#define H5Tset_tag (*hdf5.H5Tset_tag)
+#define H5garbage_collect (*hdf5.H5garbage_collect)
+#define H5get_libversion (*hdf5.H5get_libversion)
+#define H5open (*hdf5.H5open)
+/* Asked by macros of the headers. It ends the process where the last digit differs; ours looks itself. */
+#undef H5check_version
+#define H5check_version(major, minor, release) ((void)0)
 
 /* --- the driver ------------------------------------------------------------------------------ */
 
@@ -483,12 +613,18 @@ ladle_status ladle_hdf5_describe(ladle_context *context, const ladle_hdf5_plan *
     file->end = LADLE_HDF5_HEAD;
     (void)pthread_once(&once, keep_whole_in_forks);
     lock_library();
+    ladle_status status = load_library(error);
+    if (status != LADLE_OK) {
+        unlock_library();
+        ladle_free(context, file, sizeof *file, LADLE_MEMORY_METADATA);
+        return status;
+    }
     /* HDF5 prints its errors unless told not to; whoever else uses the library finds it as before. */
     H5E_auto2_t print;
     void *print_user;
     bool closed, prints = H5Eget_auto2(H5E_DEFAULT, &print, &print_user) >= 0;
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    ladle_status status = make_file(context, plan, file, &closed, error);
+    status = make_file(context, plan, file, &closed, error);
     (void)H5Eclear2(H5E_DEFAULT);
     if (prints)
         (void)H5Eset_auto2(H5E_DEFAULT, print, print_user);

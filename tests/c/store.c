@@ -112,10 +112,8 @@ static void raw_lends_its_own_block(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(raw_conforms),
-        cmocka_unit_test(hdf5_scratch_conforms),
-        cmocka_unit_test(hdf5_named_conforms),
-        cmocka_unit_test(raw_lends_its_own_block),
+        cmocka_unit_test(raw_conforms),        cmocka_unit_test(hdf5_scratch_conforms),
+        cmocka_unit_test(hdf5_named_conforms), cmocka_unit_test(raw_lends_its_own_block),
         cmocka_unit_test(compressed_conforms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
