@@ -155,7 +155,8 @@ class HDF5BufferCache(Cache):
     budget : int or str, optional
         Bytes that the buffers in the file may take; ``None``: no bound but the disk.
     hot : int, str or None
-        Bytes of copies in RAM; 0 or ``None``: none.
+        Bytes of copies in RAM; 0 or ``None``: none. Few will do: what was read last is in the
+        kernel's page cache, which gives it back as memory gets short.
 
     Raises
     ------
@@ -189,7 +190,7 @@ class HDF5BufferCache(Cache):
         path: Path = None,
         dir: Path = None,  # noqa: A002 - as in tempfile
         budget: Size = None,
-        hot: Size = "32 MB",
+        hot: Size = "8 MB",
     ) -> None:
         nbytes = _budget(budget)
         if path is not None and dir is not None:
