@@ -47,5 +47,6 @@ def test_valgrind_finds_nothing(builder: Builder, name: str) -> None:
     options = ["-DCMAKE_C_FLAGS=-DLADLE_HEAP_MALLOC=1", "-DLADLE_BUILD_CLI=OFF"]
     programs = builder("valgrind", *options, targets=[f"ctest_{name}" for name in WATCHED])
     watch = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full"]
-    kinds = ["--show-leak-kinds=all", "--errors-for-leak-kinds=all"]
+    # What is not lost for sure: threads of c-blosc2 that live to the end, and what dlopen keeps.
+    kinds = ["--show-leak-kinds=all", "--errors-for-leak-kinds=definite,indirect"]
     run([*watch, *kinds, programs / name])

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import os
 import resource
 import tempfile
 from pathlib import Path
@@ -29,6 +30,10 @@ ARRAYS = st.builds(
     DTYPES,
     st.one_of(st.integers(0, 300), st.tuples(st.integers(0, 5), st.integers(0, 5)), st.just(())),
 )
+
+
+# A file system in memory, where a commit need not wait for a disk.
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
 
 
 class AgainstDict(RuleBasedStateMachine):
@@ -232,7 +237,7 @@ class Named(AgainstDict):
 
     def open(self):
         if not hasattr(self, "folder"):
-            self.folder = tempfile.TemporaryDirectory()
+            self.folder = tempfile.TemporaryDirectory(dir=MEMORY)
         path = Path(self.folder.name) / "named.h5"
         return ladle.HDF5BufferCache(path, budget=self.budget, hot=500)
 
