@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import awkward as ak
 import coffea.nanoevents
 import uproot
-from coffea.nanoevents.factory import _OnlySliceableAs, _reads_podio_metadata
+from coffea.nanoevents.factory import _key_formatter, _OnlySliceableAs, _reads_podio_metadata
 from coffea.nanoevents.schemas import NanoAODSchema
 from coffea.nanoevents.schemas.edm4hep import podio_collection_types
 
 from ladle._errors import Error
+from ladle._mapping import Cache
 from ladle.coffea._form import BaseForm
 from ladle.coffea._info import SourceInfo
 from ladle.coffea._mapping import LadleSourceMapping
@@ -166,6 +170,34 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
         clock, seconds["schema"] = _lap(clock)
         factory._info = _describe(source, base, seconds)
         return factory
+
+    def events(self) -> Any:
+        """Build events, as coffea does; but with one of ladle's caches the arrays hold nothing.
+
+        coffea lets them keep offsets, indices and masks, as a cache that copies would have to make
+        these again and again. ladle's lends them.
+        """
+        if self._mode != "virtual" or not isinstance(self.buffer_cache, Cache):
+            return super().events()
+        events = self._events()
+        if events is None:
+            form = self._schema.form
+            buffer_key = functools.partial(_key_formatter, self._partition_key)
+            events = ak.from_buffers(
+                form,
+                len(self),
+                self._mapping,
+                buffer_key=buffer_key,
+                enable_virtualarray_caching=False,
+                behavior=self._schema.behavior(),
+                attrs={
+                    "@events_factory": self,
+                    "@form": form,
+                    "@buffer_key": buffer_key,
+                },
+            )
+            self._events = weakref.ref(events)
+        return events
 
     def info(self) -> SourceInfo:
         """Say which columns are read natively, which through uproot and why, and what opening cost.
