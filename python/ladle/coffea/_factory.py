@@ -49,6 +49,7 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
     """
 
     _info: SourceInfo | None = None
+    _events: Callable[[], Any]
 
     @classmethod
     def from_root(
