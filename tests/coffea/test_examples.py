@@ -11,7 +11,11 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 @pytest.mark.parametrize(
     ("example", "says"),
-    [("coffea_events.py", "matched muons: 16 of 18"), ("coffea_runner.py", "40 events")],
+    [
+        ("coffea_events.py", "matched muons: 16 of 18"),
+        ("coffea_runner.py", "40 events"),
+        ("cache_file.py", "40 events, the hardest jet has"),
+    ],
 )
 def test_runs(sample, example, says):
     done = subprocess.run(
