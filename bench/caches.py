@@ -161,23 +161,25 @@ def floor_blosc(threads: int) -> Callable[[list[Array]], Times]:
 @contextmanager
 def nameless_file() -> Iterator[int]:
     """Give a descriptor of a file that is gone when it is closed."""
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile(buffering=0) as file:
         yield file.fileno()
 
 
 def floor_disk(arrays: list[Array]) -> Times:
     """Pwrite each array to a new file and pread it into one warm block."""
     nbytes = arrays[0].nbytes
+    grain = 65_536 if nbytes >= 65_536 else 64  # the kernel is faster in large aligned pieces
+    step = (nbytes + grain - 1) // grain * grain
     back = np.empty(nbytes, np.uint8)
     with nameless_file() as descriptor:
 
         def put() -> None:
             for i, array in enumerate(arrays):
-                os.pwrite(descriptor, array.data.cast("B"), i * nbytes)
+                os.pwrite(descriptor, array.data.cast("B"), i * step)
 
         def get() -> None:
             for i in range(len(arrays)):
-                os.preadv(descriptor, [back.data], i * nbytes)
+                os.preadv(descriptor, [back.data], i * step)
 
         times = {"set": timed(put), "nbytes": float(nbytes * len(arrays))}
         get()
