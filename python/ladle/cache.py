@@ -190,7 +190,7 @@ class HDF5BufferCache(Cache):
         path: Path = None,
         dir: Path = None,  # noqa: A002 - as in tempfile
         budget: Size = None,
-        hot: Size = "4 MB",
+        hot: Size = "10 MB",
     ) -> None:
         nbytes = _budget(budget)
         if path is not None and dir is not None:

@@ -59,7 +59,7 @@ typedef struct ladle_reclaimer {
 
 void ladle_context_add_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer);
 
-/* Changes `bound`. Where all who are registered have one, so has the pool: an eighth of their sum, at least 4 MiB. */
+/* Changes `bound`. Where all who are registered have one, so has the pool: an eighth of their sum, at least 1 MiB. */
 void ladle_context_bound_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer, int64_t bound);
 
 /* Returns when no call into the reclaimer is under way any more. Twice is allowed. */
