@@ -1,6 +1,6 @@
 /* Sources over a file descriptor and over memory. */
-#include "base/checked.h"
 #include "base/error.h"
+#include "io/pread.h"
 #include "io/source.h"
 #include "memory/context.h"
 
@@ -18,45 +18,16 @@ typedef struct file_source {
     int fd;
 } file_source;
 
-/* pread with the fault points of memory/fault.h. */
-static ssize_t read_some(file_source *file, uint8_t *out, int64_t nbytes, int64_t offset)
-{
-    ladle_fault *fault = ladle_context_fault(file->context);
-    if (ladle_fault_strikes(fault, LADLE_FAULT_READ_ERROR)) {
-        errno = EIO;
-        return -1;
-    }
-    if (ladle_fault_strikes(fault, LADLE_FAULT_INTERRUPTED)) {
-        errno = EINTR;
-        return -1;
-    }
-    if (ladle_fault_strikes(fault, LADLE_FAULT_READ_EOF))
-        return 0;
-    if (ladle_fault_strikes(fault, LADLE_FAULT_READ_SHORT))
-        nbytes = (nbytes + 1) / 2;
-    /* Linux moves at most 0x7ffff000 bytes at once; smaller pieces are as fast. */
-    size_t piece = (size_t)ladle_min(nbytes, INT64_C(1) << 30);
-    return pread(file->fd, out, piece, (off_t)offset);
-}
-
 static ladle_status file_read(void *self, int64_t offset, int64_t nbytes, void *out, ladle_error *error)
 {
     file_source *file = self;
-    uint8_t *to = out;
-    while (nbytes > 0) {
-        ssize_t got = read_some(file, to, nbytes, offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return ladle_fail_errno(error, errno, offset, "cannot read %" PRId64 " bytes", nbytes);
-        if (got == 0)
-            return ladle_fail(error, LADLE_TRUNCATED, offset,
-                              "%" PRId64 " bytes are missing: the file was cut after it was opened", nbytes);
-        to += got;
-        offset += got;
-        nbytes -= got;
-    }
-    return LADLE_OK;
+    int64_t got = ladle_pread(file->context, file->fd, offset, out, nbytes);
+    if (got == nbytes)
+        return LADLE_OK;
+    if (errno != 0)
+        return ladle_fail_errno(error, errno, offset + got, "cannot read %" PRId64 " bytes", nbytes - got);
+    return ladle_fail(error, LADLE_TRUNCATED, offset + got,
+                      "%" PRId64 " bytes are missing: the file was cut after it was opened", nbytes - got);
 }
 
 static void file_release(void *self)

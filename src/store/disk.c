@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "io/pread.h"
 #include "store/little.h"
 
 #include <errno.h>
@@ -121,46 +122,17 @@ ladle_status ladle_disk_write(ladle_disk *disk, int64_t offset, const void *data
     return status;
 }
 
-/* pread with the fault points of memory/fault.h. */
-static ssize_t read_some(ladle_disk *disk, uint8_t *to, int64_t nbytes, int64_t offset)
-{
-    ladle_fault *fault = ladle_context_fault(disk->context);
-    if (ladle_fault_strikes(fault, LADLE_FAULT_READ_ERROR)) {
-        errno = EIO;
-        return -1;
-    }
-    if (ladle_fault_strikes(fault, LADLE_FAULT_INTERRUPTED)) {
-        errno = EINTR;
-        return -1;
-    }
-    if (ladle_fault_strikes(fault, LADLE_FAULT_READ_EOF))
-        return 0;
-    if (ladle_fault_strikes(fault, LADLE_FAULT_READ_SHORT))
-        nbytes = (nbytes + 1) / 2;
-    return pread(disk->fd, to, (size_t)ladle_min(nbytes, INT64_C(1) << 30), (off_t)offset);
-}
-
 static ladle_status read_all(ladle_disk *disk, int64_t offset, uint8_t *to, int64_t nbytes, ladle_error *error)
 {
-    while (nbytes > 0) {
-        ssize_t got = read_some(disk, to, nbytes, offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return ladle_disk_fail(error, errno, disk->where, offset, "cannot read %" PRId64 " bytes", nbytes);
-        if (got == 0) {
-            ladle_fail(error, LADLE_TRUNCATED, offset,
-                       "%" PRId64 " bytes are missing: the file was cut after they "
-                       "were written",
-                       nbytes);
-            ladle_error_where(error, "", "%s", disk->where);
-            return LADLE_TRUNCATED;
-        }
-        to += got;
-        offset += got;
-        nbytes -= got;
-    }
-    return LADLE_OK;
+    int64_t got = ladle_pread(disk->context, disk->fd, offset, to, nbytes);
+    if (got == nbytes)
+        return LADLE_OK;
+    if (errno != 0)
+        return ladle_disk_fail(error, errno, disk->where, offset + got, "cannot read %" PRId64 " bytes", nbytes - got);
+    (void)ladle_fail(error, LADLE_TRUNCATED, offset + got,
+                     "%" PRId64 " bytes are missing: the file was cut after they were written", nbytes - got);
+    ladle_error_where(error, "", "%s", disk->where);
+    return LADLE_TRUNCATED;
 }
 
 ladle_status ladle_disk_read(ladle_disk *disk, int64_t offset, void *out, int64_t nbytes, uint64_t *sum,
