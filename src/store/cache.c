@@ -301,7 +301,6 @@ static void settle(ladle_cache *cache, entry *fresh, const entry *replaced, int3
     }
     entry_index(cache, fresh);
     entry_link(cache, fresh, newer);
-    cache->entries++;
     level_attach(cache, at, fresh, form, nbytes);
 }
 
@@ -428,7 +427,6 @@ static void finish_made(ladle_cache *cache, entry *e, ladle_lease *lease, int64_
     if (at >= 0 && e->indexed && !cache->closed) {
         e->state = MADE;
         entry_link(cache, e, NULL);
-        cache->entries++;
         level_attach(cache, at, e, form, nbytes);
         pthread_cond_broadcast(&cache->changed);
         if (at > 0)

@@ -123,7 +123,7 @@ ladle_status entry_make_room(ladle_cache *cache, ladle_error *error);
 void entry_index(ladle_cache *cache, entry *e);
 void entry_unindex(ladle_cache *cache, entry *e);
 
-/* Puts it into the order of insertion: before `newer`, or last. */
+/* Puts it into the order of insertion, before `newer` or last, and counts it. */
 void entry_link(ladle_cache *cache, entry *e, entry *newer);
 
 /* A put begins that will take the place of `old`, and ends. */
@@ -158,10 +158,9 @@ void level_hasten(ladle_cache *cache, entry *e);
 /* What may be done with a form that is no copy, to make room. */
 enum { LEVEL_MOVE = 1u, LEVEL_EVICT = 2u };
 
-/* Makes room for `need` bytes and reserves them. False if what is in use leaves none. May let go of the lock where it
- * may move. */
-bool level_reserve(ladle_cache *cache, int32_t at, int64_t need, unsigned how);
-void level_unreserve(ladle_cache *cache, int32_t at, int64_t nbytes);
+/* Makes room for `need` bytes, to be taken or reserved before the lock is let go of. False if what is in use leaves
+ * none. May let go of the lock where it may move. */
+bool level_make_room(ladle_cache *cache, int32_t at, int64_t need, unsigned how);
 
 /* Shrinks a level to `target` bytes, as far as it goes. May let go of the lock where it may move. Returns the bytes
  * that left. */

@@ -183,6 +183,7 @@ void entry_link(ladle_cache *cache, entry *e, entry *newer)
     *(e->older == NULL ? &cache->oldest : &e->older->newer) = e;
     *(newer == NULL ? &cache->newest : &newer->older) = e;
     e->linked = true;
+    cache->entries++;
 }
 
 static void unlink_entry(ladle_cache *cache, entry *e)

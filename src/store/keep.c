@@ -75,27 +75,26 @@ static attempt try_level(ladle_cache *cache, int32_t at, unsigned how, const lad
     level *l = &cache->levels[at];
     int64_t raw_nbytes = raw_nbytes_of(values);
     int64_t estimate = level_estimate(cache, at, raw_nbytes);
-    if (!level_reserve(cache, at, estimate, how))
+    if (!level_make_room(cache, at, estimate, how))
         return NO_ROOM;
+    l->reserved += estimate;
     pthread_mutex_unlock(&cache->lock);
     int64_t begin = ladle_now_ns();
     ladle_status status = rest(cache->context, l->store, values, form, nbytes, error);
     int64_t ns = ladle_now_ns() - begin;
     pthread_mutex_lock(&cache->lock);
-    level_unreserve(cache, at, estimate);
+    l->reserved -= estimate;
     if (status != LADLE_OK)
         return NOT_TAKEN;
     l->stats.rests++;
     l->stats.rest_ns += ns;
     l->stats.rest_raw_nbytes += raw_nbytes;
     l->stats.rest_nbytes += *nbytes;
-    if (!level_reserve(cache, at, *nbytes, how)) {
-        l->store->ops->drop(l->store, *form);
-        *form = NULL;
-        return NO_ROOM;
-    }
-    level_unreserve(cache, at, *nbytes);
-    return PLACED;
+    if (level_make_room(cache, at, *nbytes, how))
+        return PLACED;
+    l->store->ops->drop(l->store, *form);
+    *form = NULL;
+    return NO_ROOM;
 }
 
 int32_t keep_place(ladle_cache *cache, const ladle_values *values, void **form, int64_t *nbytes, ladle_error *error)
@@ -116,9 +115,9 @@ void keep_copy(ladle_cache *cache, entry *e, ladle_lease *lease)
 {
     level *l = &cache->levels[0];
     int64_t nbytes = ladle_lease_held_nbytes(lease);
-    if (cache->n_levels == 1 || !store_lends(l->store) || cache->closed || !level_reserve(cache, 0, nbytes, LEVEL_MOVE))
+    if (cache->n_levels == 1 || !store_lends(l->store) || cache->closed ||
+        !level_make_room(cache, 0, nbytes, LEVEL_MOVE))
         return;
-    level_unreserve(cache, 0, nbytes);
     if (!e->indexed || e->state != MADE || e->places[0].form != NULL)
         return;
     ladle_values values = values_of_lease(lease);
@@ -219,22 +218,18 @@ static bool lend_block(ladle_cache *cache, entry *e, ladle_lease **lease)
 
 ladle_status keep_lend(ladle_cache *cache, entry *e, ladle_lease **lease, ladle_error *error)
 {
-    ladle_status status = LADLE_OK;
-    if (!lend_block(cache, e, lease)) {
-        if (e->waking) {
-            cache->waits++;
-            e->waiters++;
-            while (e->waking)
-                pthread_cond_wait(&cache->changed, &cache->lock);
-            e->waiters--;
-            entry_free_if_idle(cache, e);
-            return LADLE_CANCELLED;
-        }
-        e->hits++; /* before it may go */
-        status = bring_back(cache, level_of(cache, e, 0), e, lease, error);
-    } else {
-        e->hits++;
+    bool lent = lend_block(cache, e, lease);
+    if (!lent && e->waking) {
+        cache->waits++;
+        e->waiters++;
+        while (e->waking)
+            pthread_cond_wait(&cache->changed, &cache->lock);
+        e->waiters--;
+        entry_free_if_idle(cache, e);
+        return LADLE_CANCELLED;
     }
+    e->hits++; /* before it may go */
+    ladle_status status = lent ? LADLE_OK : bring_back(cache, level_of(cache, e, 0), e, lease, error);
     if (status == LADLE_OK)
         cache->hits++;
     return status;
@@ -310,7 +305,6 @@ static bool load_item(void *user, const ladle_store_item *item)
     e->cost_ns = item->cost_ns;
     entry_index(cache, e);
     entry_link(cache, e, NULL);
-    cache->entries++;
     level_attach(cache, all->at, e, item->form, item->nbytes);
     return true;
 }

@@ -261,7 +261,7 @@ int64_t level_shrink(ladle_cache *cache, int32_t at, int64_t target, unsigned ho
     return left;
 }
 
-bool level_reserve(ladle_cache *cache, int32_t at, int64_t need, unsigned how)
+bool level_make_room(ladle_cache *cache, int32_t at, int64_t need, unsigned how)
 {
     level *l = &cache->levels[at];
     if (l->budget > 0 && need > l->budget)
@@ -272,13 +272,7 @@ bool level_reserve(ladle_cache *cache, int32_t at, int64_t need, unsigned how)
         if (l->nbytes + l->reserved >= before && l->nbytes + l->reserved + need > l->budget)
             return false;
     }
-    l->reserved += need;
     return true;
-}
-
-void level_unreserve(ladle_cache *cache, int32_t at, int64_t nbytes)
-{
-    cache->levels[at].reserved -= nbytes;
 }
 
 int64_t level_estimate(const ladle_cache *cache, int32_t at, int64_t raw_nbytes)
