@@ -11,24 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A folder and a file in it, for each test. */
-static char folder[64], path[96];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_folder(folder);
-    (void)snprintf(path, sizeof path, "%s/cache.h5", folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_folder(folder);
-    return 0;
-}
-
 static ladle_store_info info_of(const shelf *s)
 {
     ladle_store_info info = {.struct_size = sizeof info};
@@ -47,7 +29,7 @@ static void assert_holds(const char *const *keys, int n)
 {
     ladle_context *context = begin_context();
     shelf s;
-    shelf_open(&s, context, path);
+    shelf_open(&s, context, shelf_path);
     assert_int_equal(s.n, n);
     for (int i = 0; i < n; i++)
         assert_int_equal(shelf_find(&s, keys[i], strlen(keys[i])), i);
@@ -67,7 +49,7 @@ static void comes_back_after_reopening(void **state)
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
     shelf s;
-    shelf_open(&s, context, path);
+    shelf_open(&s, context, shelf_path);
     assert_int_equal(s.n, 0);
     char key[64];
     for (int round = 0; round < 3; round++) {
@@ -98,7 +80,7 @@ static void comes_back_after_reopening(void **state)
             keys[i] = memcpy(malloc(s.items[i].key_nbytes + 1), s.items[i].key, s.items[i].key_nbytes);
         shelf before = s;
         shelf_close(&s);
-        shelf_open(&s, context, path);
+        shelf_open(&s, context, shelf_path);
         assert_int_equal(s.n, n);
         for (int i = 0; i < n; i++) { /* in the same order, with all that was said of them */
             assert_int_equal(s.items[i].key_nbytes, before.items[i].key_nbytes);
@@ -125,9 +107,9 @@ static void holds_the_last_commit(void **state)
     ladle_context *context = begin_context();
     shelf s;
     static const char *const first[] = {"a", "b", "c"}, *const second[] = {"b", "d"};
-    shelf_open(&s, context, path);
+    shelf_open(&s, context, shelf_path);
     assert_true(info_of(&s).named);
-    assert_string_equal(info_of(&s).path, path);
+    assert_string_equal(info_of(&s).path, shelf_path);
     for (int i = 0; i < 3; i++)
         shelf_put(&s, first[i], LADLE_DTYPE_F64, 3000, i);
     commit(&s);
@@ -139,7 +121,7 @@ static void holds_the_last_commit(void **state)
     }
     shelf_close(&s);
     assert_holds(first, 3);
-    shelf_open(&s, context, path);
+    shelf_open(&s, context, shelf_path);
     shelf_drop(&s, "a");
     shelf_drop(&s, "c");
     shelf_put(&s, "d", LADLE_DTYPE_I16, 100000, 4);
@@ -155,7 +137,7 @@ static void room_is_used_again(void **state)
     (void)state;
     ladle_context *context = begin_context();
     shelf s;
-    shelf_open(&s, context, path);
+    shelf_open(&s, context, shelf_path);
     int64_t largest = 0;
     for (int round = 0; round < 60; round++) {
         char key[16];
@@ -224,29 +206,29 @@ static void foreign_files_are_refused(void **state)
         {"\x89ladle\r", 7, "file of another kind"},
     };
     for (size_t i = 0; i < N_OF(files); i++) {
-        write_file(path, files[i].data, files[i].nbytes);
-        assert_refused(path, LADLE_CORRUPT, files[i].text);
+        write_file(shelf_path, files[i].data, files[i].nbytes);
+        assert_refused(shelf_path, LADLE_CORRUPT, files[i].text);
         struct stat about;
-        assert_int_equal(stat(path, &about), 0);
+        assert_int_equal(stat(shelf_path, &about), 0);
         assert_int_equal(about.st_size, files[i].nbytes);
     }
-    write_file(path, "\x89ladle\r\n", 8);
-    assert_refused(path, LADLE_TRUNCATED, NULL);
+    write_file(shelf_path, "\x89ladle\r\n", 8);
+    assert_refused(shelf_path, LADLE_TRUNCATED, NULL);
 }
 
 static void bad_paths_are_refused(void **state)
 {
     (void)state;
     char other[512];
-    assert_refused(folder, LADLE_IO, strerror(EISDIR));
-    (void)snprintf(other, sizeof other, "%s/no/cache.h5", folder);
+    assert_refused(shelf_folder, LADLE_IO, strerror(EISDIR));
+    (void)snprintf(other, sizeof other, "%s/no/cache.h5", shelf_folder);
     assert_refused(other, LADLE_IO, strerror(ENOENT));
-    (void)snprintf(other, sizeof other, "%s/%0300d", folder, 1);
+    (void)snprintf(other, sizeof other, "%s/%0300d", shelf_folder, 1);
     assert_refused(other, LADLE_IO, strerror(ENAMETOOLONG));
-    (void)snprintf(other, sizeof other, "%s/loop", folder);
+    (void)snprintf(other, sizeof other, "%s/loop", shelf_folder);
     assert_int_equal(symlink(other, other), 0);
     assert_refused(other, LADLE_IO, strerror(ELOOP));
-    (void)snprintf(other, sizeof other, "%s/pipe", folder);
+    (void)snprintf(other, sizeof other, "%s/pipe", shelf_folder);
     assert_int_equal(mkfifo(other, 0600), 0);
     assert_refused(other, LADLE_IO, "not a regular file");
     assert_refused("", LADLE_IO, strerror(ENOENT));
@@ -284,10 +266,10 @@ static void without_rights(void)
     ladle_error error = blank_error();
     ladle_context *context = ladle_context_create(NULL, &error);
     shelf s;
-    demand(shelf_try_open(&s, context, path, &error) == LADLE_IO);
-    demand(error.os_errno == EACCES && strstr(error.where, path) != NULL);
+    demand(shelf_try_open(&s, context, shelf_path, &error) == LADLE_IO);
+    demand(error.os_errno == EACCES && strstr(error.where, shelf_path) != NULL);
     char other[160];
-    (void)snprintf(other, sizeof other, "%s/readable.h5", folder);
+    (void)snprintf(other, sizeof other, "%s/readable.h5", shelf_folder);
     demand(shelf_try_open(&s, context, other, &error) == LADLE_IO);
     demand(error.os_errno == EACCES && strstr(error.where, other) != NULL);
     ladle_context_release(context);
@@ -297,12 +279,12 @@ static void without_rights_it_is_refused(void **state)
 {
     (void)state;
     char other[160];
-    (void)snprintf(other, sizeof other, "%s/readable.h5", folder);
+    (void)snprintf(other, sizeof other, "%s/readable.h5", shelf_folder);
     write_file(other, "", 0);
     assert_int_equal(chmod(other, 0444), 0);
-    assert_int_equal(chmod(folder, 0555), 0);
+    assert_int_equal(chmod(shelf_folder, 0555), 0);
     in_child(without_rights);
-    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(chmod(shelf_folder, 0755), 0);
 }
 
 static void open_elsewhere(void)
@@ -310,8 +292,8 @@ static void open_elsewhere(void)
     ladle_error error = blank_error();
     ladle_context *context = ladle_context_create(NULL, &error);
     shelf s;
-    demand(shelf_try_open(&s, context, path, &error) == LADLE_LOCKED);
-    demand(strstr(error.where, path) != NULL && strstr(error.message, "in use by another process") != NULL);
+    demand(shelf_try_open(&s, context, shelf_path, &error) == LADLE_LOCKED);
+    demand(strstr(error.where, shelf_path) != NULL && strstr(error.message, "in use by another process") != NULL);
     ladle_context_release(context);
 }
 
@@ -320,9 +302,9 @@ static void one_user_at_a_time(void **state)
     (void)state;
     ladle_context *context = begin_context();
     shelf s;
-    shelf_open(&s, context, path);
+    shelf_open(&s, context, shelf_path);
     in_child(open_elsewhere);
-    assert_refused(path, LADLE_LOCKED, "in use by another");
+    assert_refused(shelf_path, LADLE_LOCKED, "in use by another");
     shelf_put(&s, "a", LADLE_DTYPE_I8, 10, 0);
     commit(&s);
     shelf_close(&s);
@@ -340,7 +322,7 @@ static void use_in_child(void)
     ladle_error error = blank_error();
     shelf *s = &forked;
     demand(shelf_try_put(s, "b", 1, LADLE_DTYPE_I8, 10, NULL, 0, &error) == LADLE_INVALID);
-    demand(strstr(error.where, path) != NULL && strstr(error.message, "fork") != NULL);
+    demand(strstr(error.where, shelf_path) != NULL && strstr(error.message, "fork") != NULL);
     demand(shelf_try_check(s, 0, &error) == LADLE_INVALID);
     demand(shelf_commit(s, &error) == LADLE_INVALID);
     demand(s->store->ops->load(s->store, NULL, NULL, &error) == LADLE_INVALID);
@@ -359,7 +341,7 @@ static void a_child_does_not_touch_the_file(void **state)
 {
     (void)state;
     ladle_context *context = begin_context();
-    shelf_open(&forked, context, path);
+    shelf_open(&forked, context, shelf_path);
     shelf_put(&forked, "a", LADLE_DTYPE_I8, 10, 0);
     in_child(use_in_child);
     commit(&forked);
@@ -379,26 +361,26 @@ static void deleted_or_replaced_is_noticed(void **state)
         ladle_context *context = begin_context();
         ladle_error error = blank_error();
         char other[128];
-        (void)snprintf(other, sizeof other, "%s/moved", folder);
+        (void)snprintf(other, sizeof other, "%s/moved", shelf_folder);
         shelf s;
-        shelf_open(&s, context, path);
+        shelf_open(&s, context, shelf_path);
         shelf_put(&s, "a", LADLE_DTYPE_F32, 1000, 1);
         if (way == 0)
-            assert_int_equal(unlink(path), 0);
+            assert_int_equal(unlink(shelf_path), 0);
         else
-            assert_int_equal(rename(path, other), 0);
+            assert_int_equal(rename(shelf_path, other), 0);
         if (way == 2)
-            write_file(path, "mine", 4);
+            write_file(shelf_path, "mine", 4);
         assert_status(shelf_commit(&s, &error), LADLE_IO, error);
         assert_error(error, LADLE_IO, way == 2 ? "replaced" : "deleted or moved");
-        assert_string_equal(error.where, path);
+        assert_string_equal(error.where, shelf_path);
         shelf_check_all(&s); /* of use here, still */
         shelf_put(&s, "b", LADLE_DTYPE_F32, 1000, 1);
         shelf_check_all(&s);
         shelf_close(&s);
         if (way == 2)
-            assert_refused(path, LADLE_CORRUPT, "another kind");
-        (void)unlink(path);
+            assert_refused(shelf_path, LADLE_CORRUPT, "another kind");
+        (void)unlink(shelf_path);
         end_context(context);
     }
 }
@@ -409,24 +391,24 @@ static void a_cut_is_noticed(void **state)
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
     shelf s;
-    shelf_open(&s, context, path);
+    shelf_open(&s, context, shelf_path);
     shelf_put(&s, "small", LADLE_DTYPE_F32, 10, 1);
     shelf_put(&s, "large", LADLE_DTYPE_F32, 100000, 1);
     commit(&s);
-    assert_int_equal(truncate(path, 100000), 0);
+    assert_int_equal(truncate(shelf_path, 100000), 0);
     assert_status(shelf_try_check(&s, 1, &error), LADLE_TRUNCATED, error);
     assert_error(error, LADLE_TRUNCATED, "cut");
-    assert_string_equal(error.where, path);
+    assert_string_equal(error.where, shelf_path);
     assert_status(shelf_try_check(&s, 0, &error), LADLE_OK, error);
     assert_status(shelf_commit(&s, &error), LADLE_TRUNCATED, error);
-    assert_string_equal(error.where, path);
+    assert_string_equal(error.where, shelf_path);
     shelf_drop(&s, "large");
     commit(&s);
     shelf_close(&s);
     static const char *const keys[] = {"small"};
     assert_holds(keys, 1);
-    assert_int_equal(truncate(path, 1000), 0);
-    assert_refused(path, LADLE_TRUNCATED, "cut");
+    assert_int_equal(truncate(shelf_path, 1000), 0);
+    assert_refused(shelf_path, LADLE_TRUNCATED, "cut");
     end_context(context);
 }
 
@@ -447,7 +429,7 @@ static void fill_up(shelf *s, int expected)
     }
     demand(n > 3 && n < 100);
     demand(status == LADLE_IO && error.os_errno == expected && strstr(error.message, "make room") != NULL);
-    demand(strstr(error.where, path) != NULL || !info_of(s).named);
+    demand(strstr(error.where, shelf_path) != NULL || !info_of(s).named);
     shelf_check_all(s);
     for (int i = 0; i < 3; i++) {
         demand(shelf_try_put(s, "more", 4, LADLE_DTYPE_U8, 65536, NULL, 1, &error) == LADLE_IO);
@@ -471,7 +453,7 @@ static void with_limit(void)
     ladle_context *context = ladle_context_create(NULL, &error);
     for (int named = 0; named < 2; named++) {
         shelf s;
-        shelf_open(&s, context, named ? path : NULL);
+        shelf_open(&s, context, named ? shelf_path : NULL);
         fill_up(&s, EFBIG);
         shelf_close(&s);
     }
@@ -484,7 +466,7 @@ static void a_limit_on_file_sizes_is_an_error(void **state)
     in_child(with_limit);
     ladle_context *context = begin_context();
     shelf s;
-    shelf_open(&s, context, path);
+    shelf_open(&s, context, shelf_path);
     assert_true(s.n > 3);
     shelf_check_all(&s);
     shelf_close(&s);
@@ -495,21 +477,21 @@ static void on_a_full_disk(void)
 {
     /* A file system of 1 MiB of our own, where the system lets us. */
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("ladle", folder, "tmpfs", 0, "size=1m") != 0) {
+        mount("ladle", shelf_folder, "tmpfs", 0, "size=1m") != 0) {
         (void)fprintf(stderr, "no tmpfs here: %s\n", strerror(errno));
         return;
     }
     ladle_error error = blank_error();
     ladle_context *context = ladle_context_create(NULL, &error);
-    demand(setenv("LADLE_SCRATCH", folder, 1) == 0);
+    demand(setenv("LADLE_SCRATCH", shelf_folder, 1) == 0);
     for (int named = 0; named < 2; named++) {
         shelf s;
-        shelf_open(&s, context, named ? path : NULL);
+        shelf_open(&s, context, named ? shelf_path : NULL);
         fill_up(&s, ENOSPC);
         int n = s.n;
         shelf_close(&s);
         if (named) {
-            shelf_open(&s, context, path);
+            shelf_open(&s, context, shelf_path);
             demand(s.n == n);
             shelf_check_all(&s);
             shelf_close(&s);
@@ -563,7 +545,7 @@ static void many_threads(void **state)
     for (int named = 0; named < 2; named++) {
         ladle_context *context = begin_context();
         shelf all;
-        shelf_open(&all, context, named ? path : NULL);
+        shelf_open(&all, context, named ? shelf_path : NULL);
         for (int i = 0; i < THREADS; i++) {
             workers[i] = (worker){.s = {.context = context, .store = all.store}, .number = i};
             assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
@@ -579,7 +561,7 @@ static void many_threads(void **state)
         int n = all.n;
         shelf_close(&all);
         if (named) {
-            shelf_open(&all, context, path);
+            shelf_open(&all, context, shelf_path);
             assert_int_equal(all.n, n);
             shelf_check_all(&all);
             shelf_close(&all);
@@ -591,19 +573,19 @@ static void many_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(comes_back_after_reopening, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(holds_the_last_commit, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(room_is_used_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(foreign_files_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(bad_paths_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_rights_it_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(one_user_at_a_time, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_child_does_not_touch_the_file, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(deleted_or_replaced_is_noticed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_cut_is_noticed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_limit_on_file_sizes_is_an_error, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_full_disk_is_an_error, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(many_threads, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(comes_back_after_reopening, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(holds_the_last_commit, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(room_is_used_again, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(foreign_files_are_refused, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(bad_paths_are_refused, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(without_rights_it_is_refused, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(one_user_at_a_time, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(a_child_does_not_touch_the_file, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(deleted_or_replaced_is_noticed, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(a_cut_is_noticed, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(a_limit_on_file_sizes_is_an_error, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_is_an_error, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(many_threads, shelf_set_up, shelf_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

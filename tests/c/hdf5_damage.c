@@ -16,23 +16,6 @@ int fdatasync(int fd)
     return 0;
 }
 
-static char folder[64], path[96];
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_folder(folder);
-    (void)snprintf(path, sizeof path, "%s/cache.h5", folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_folder(folder);
-    return 0;
-}
-
 typedef struct image {
     uint8_t *data;
     size_t nbytes;
@@ -40,8 +23,8 @@ typedef struct image {
 
 static void write_image(const uint8_t *data, size_t nbytes)
 {
-    (void)unlink(path); /* a file that is cut and written again is flushed by some file systems */
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    (void)unlink(shelf_path); /* a file that is cut and written again is flushed by some file systems */
+    int fd = open(shelf_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, data, nbytes), nbytes);
     assert_int_equal(close(fd), 0);
@@ -55,7 +38,7 @@ static image make_image(void)
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
     shelf s;
-    shelf_open(&s, context, path);
+    shelf_open(&s, context, shelf_path);
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < N_OF(keys); i++)
             assert_ok(shelf_try_put(&s, keys[i], strlen(keys[i]), LADLE_DTYPE_I32, i == 3 ? 0 : 20 * (int64_t)(i + 1),
@@ -66,11 +49,11 @@ static image make_image(void)
     shelf_close(&s);
     end_context(context);
     struct stat about;
-    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(stat(shelf_path, &about), 0);
     image made = {.nbytes = (size_t)about.st_size};
     made.data = malloc(made.nbytes);
     assert_non_null(made.data);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(shelf_path, O_RDONLY | O_CLOEXEC);
     assert_int_equal(read(fd, made.data, made.nbytes), made.nbytes);
     (void)close(fd);
     return made;
@@ -86,11 +69,11 @@ static void use_image(outcome *all)
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
     shelf s;
-    if (shelf_try_open(&s, context, path, &error) != LADLE_OK) {
+    if (shelf_try_open(&s, context, shelf_path, &error) != LADLE_OK) {
         bool fits = error.status == LADLE_CORRUPT || error.status == LADLE_TRUNCATED ||
                     error.status == LADLE_CHECKSUM || error.status == LADLE_UNSUPPORTED;
         assert_true(fits && strlen(error.message) >= 10);
-        assert_string_equal(error.where, path);
+        assert_string_equal(error.where, shelf_path);
         all->refused++;
     } else {
         all->opened++;
@@ -206,7 +189,7 @@ static void numbers_are_not_believed(void **state)
                 ladle_context *context = begin_context();
                 ladle_error error = blank_error();
                 shelf s;
-                if (shelf_try_open(&s, context, path, &error) != LADLE_OK) {
+                if (shelf_try_open(&s, context, shelf_path, &error) != LADLE_OK) {
                     all.refused++;
                 } else {
                     all.opened++;
@@ -241,7 +224,7 @@ static void never_committed_is_empty(void **state)
         write_image(data, sizes[i]);
         ladle_context *context = begin_context();
         shelf s;
-        shelf_open(&s, context, path);
+        shelf_open(&s, context, shelf_path);
         assert_int_equal(s.n, 0);
         shelf_close(&s);
         end_context(context);
@@ -260,7 +243,7 @@ static void other_versions_are_unsupported(void **state)
         ladle_context *context = begin_context();
         ladle_error error = blank_error();
         shelf s;
-        assert_status(shelf_try_open(&s, context, path, &error), LADLE_UNSUPPORTED, error);
+        assert_status(shelf_try_open(&s, context, shelf_path, &error), LADLE_UNSUPPORTED, error);
         end_context(context);
         made.data[at] ^= 3;
     }
@@ -270,11 +253,11 @@ static void other_versions_are_unsupported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_prefix, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(every_byte, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(numbers_are_not_believed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(never_committed_is_empty, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_versions_are_unsupported, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_prefix, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(every_byte, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(numbers_are_not_believed, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(never_committed_is_empty, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(other_versions_are_unsupported, shelf_set_up, shelf_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

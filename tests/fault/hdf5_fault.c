@@ -1,8 +1,8 @@
 /* Faults on purpose in the HDF5 store: each allocation, read and write of opening, putting, waking and committing
  * fails, once and from then on.
  *
- * Whatever fails: the call succeeds, or fails with a status that fits and the path, nothing is left behind, what was
- * committed before is there still, and the same store then serves the same call. */
+ * Whatever fails: the call succeeds, or fails with a status that fits and the shelf_path, nothing is left behind, what
+ * was committed before is there still, and the same store then serves the same call. */
 #include "support/shelf.h"
 
 #include <fcntl.h>
@@ -14,8 +14,6 @@ int fdatasync(int fd)
     (void)fd;
     return 0;
 }
-
-static char folder[64], path[96];
 
 typedef struct world {
     ladle_context *context;
@@ -57,7 +55,7 @@ static ladle_status commit_all(world *w, ladle_error *error)
 
 static ladle_status open_old(world *w, ladle_error *error)
 {
-    ladle_status status = shelf_try_open(&w->s, w->context, path, error);
+    ladle_status status = shelf_try_open(&w->s, w->context, shelf_path, error);
     if (status == LADLE_OK) {
         assert_int_equal(w->s.n, 40);
         status = wake_all(w, error);
@@ -69,7 +67,7 @@ static ladle_status open_old(world *w, ladle_error *error)
 static ladle_status open_fresh(world *w, ladle_error *error)
 {
     char fresh[128];
-    (void)snprintf(fresh, sizeof fresh, "%s/fresh.h5", folder);
+    (void)snprintf(fresh, sizeof fresh, "%s/fresh.h5", shelf_folder);
     (void)unlink(fresh);
     ladle_status status = shelf_try_open(&w->s, w->context, fresh, error);
     shelf_close(&w->s);
@@ -106,8 +104,8 @@ static void make_old(ladle_context *context)
 {
     ladle_error error = blank_error();
     shelf s;
-    (void)unlink(path);
-    shelf_open(&s, context, path);
+    (void)unlink(shelf_path);
+    shelf_open(&s, context, shelf_path);
     fill(&s);
     assert_ok(shelf_commit(&s, &error), error);
     shelf_close(&s);
@@ -119,7 +117,7 @@ static void begin(world *w, const scenario *about)
     make_old(w->context);
     if (about->closed)
         return;
-    shelf_open(&w->s, w->context, about->named ? path : NULL);
+    shelf_open(&w->s, w->context, about->named ? shelf_path : NULL);
     if (!about->named)
         fill(&w->s);
     if (about->run == commit_all) {
@@ -136,7 +134,7 @@ static void end(world *w, const scenario *about, bool done)
         shelf_close(&w->s);
     }
     shelf s;
-    shelf_open(&s, w->context, path);
+    shelf_open(&s, w->context, shelf_path);
     bool committed = about->run == commit_all && about->named && done;
     assert_int_equal(s.n, committed ? 39 : 40);
     shelf_check_all(&s);
@@ -202,7 +200,7 @@ static void failed_commits_keep_what_was(void **state)
             shelf_check_all(&w.s);
             shelf_close(&w.s);
             shelf s;
-            shelf_open(&s, w.context, path);
+            shelf_open(&s, w.context, shelf_path);
             assert_true(s.n == 40 || s.n == 39);
             assert_true(s.n == 39 || status != LADLE_OK);
             olds += s.n == 40;
@@ -231,26 +229,11 @@ static void each_fault_once_and_for_ever(void **state)
     assert_true(failures > 300);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    make_folder(folder);
-    (void)snprintf(path, sizeof path, "%s/cache.h5", folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_folder(folder);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(each_fault_once_and_for_ever, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(failed_commits_keep_what_was, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_fault_once_and_for_ever, shelf_set_up, shelf_tear_down),
+        cmocka_unit_test_setup_teardown(failed_commits_keep_what_was, shelf_set_up, shelf_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

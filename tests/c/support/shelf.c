@@ -52,6 +52,23 @@ static bool take_item(void *user, const ladle_store_item *item)
     return true;
 }
 
+char shelf_folder[64], shelf_path[96];
+
+int shelf_set_up(void **state)
+{
+    (void)state;
+    make_folder(shelf_folder);
+    (void)snprintf(shelf_path, sizeof shelf_path, "%s/cache.h5", shelf_folder);
+    return 0;
+}
+
+int shelf_tear_down(void **state)
+{
+    (void)state;
+    remove_folder(shelf_folder);
+    return 0;
+}
+
 ladle_status shelf_try_open(shelf *s, ladle_context *context, const char *path, ladle_error *error)
 {
     ladle_hdf5_options options = {.struct_size = sizeof options, .path = path};

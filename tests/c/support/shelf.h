@@ -18,6 +18,11 @@ typedef struct shelf {
 void make_folder(char path[64]);
 void remove_folder(const char *path);
 
+/* A folder and the path of a file in it, made before a test and removed after it: for cmocka. */
+extern char shelf_folder[64], shelf_path[96];
+int shelf_set_up(void **state);
+int shelf_tear_down(void **state);
+
 /* Opens a store, scratch where `path` is NULL, and takes what it holds. On failure store is NULL. */
 ladle_status shelf_try_open(shelf *s, ladle_context *context, const char *path, ladle_error *error);
 void shelf_open(shelf *s, ladle_context *context, const char *path);
