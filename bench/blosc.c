@@ -8,6 +8,7 @@
  * printed. `plain` is the store without the differences that it may take of offsets. */
 #include <ladle/ladle.h>
 
+#include "median.h"
 #include "store/compressed.h"
 
 #include <blosc2.h>
@@ -147,19 +148,9 @@ static void run_store(setup *s, figures *f)
     s->store->ops->drop(s->store, form);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static double median(const setup *s, int n, size_t field)
 {
-    double values[MAX_ROUNDS];
-    for (int i = 0; i < n; i++)
-        memcpy(&values[i], (const char *)&s->rounds[i + 1] + field, sizeof values[i]);
-    qsort(values, (size_t)n, sizeof values[0], by_value);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+    return median_of(&s->rounds[1], n, sizeof(figures), field);
 }
 
 static void print(const setup *s, int rounds, bool json, bool first)

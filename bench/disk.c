@@ -7,6 +7,8 @@
  * the device. */
 #include <ladle/ladle.h>
 
+#include "median.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -119,19 +121,9 @@ static void drop_all(job *jobs, int threads)
             jobs[i].store->ops->drop(jobs[i].store, jobs[i].forms[k]);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static double median(const figures *all, int n, size_t field)
 {
-    double values[MAX_ROUNDS];
-    for (int i = 0; i < n; i++)
-        memcpy(&values[i], (const char *)&all[i] + field, sizeof values[i]);
-    qsort(values, (size_t)n, sizeof values[0], by_value);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+    return median_of(all, n, sizeof *all, field);
 }
 
 static void measure(job *jobs, int threads, int64_t nbytes, int rounds, bool named, bool json, bool *first)

@@ -9,6 +9,8 @@
  */
 #include <ladle/ladle.h>
 
+#include "median.h"
+
 #include <fcntl.h>
 #include <libdeflate.h>
 #include <lz4.h>
@@ -159,19 +161,9 @@ static double run_ladle(ladle_reader *reader, ladle_table *table)
     return seconds() - begin;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static double median(const figures *all, int n, size_t field)
 {
-    double values[MAX_ROUNDS];
-    for (int i = 0; i < n; i++)
-        memcpy(&values[i], (const char *)&all[i] + field, sizeof values[i]);
-    qsort(values, (size_t)n, sizeof values[0], by_value);
-    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+    return median_of(all, n, sizeof *all, field);
 }
 
 int main(int argc, char **argv)
