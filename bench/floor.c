@@ -119,12 +119,10 @@ static double run_floor(floor_state *s, ladle_table *table)
     for (int32_t i = 0; i < ladle_table_n_columns(table); i++) {
         ladle_column_info column = {.struct_size = sizeof column};
         ladle_table_column(table, i, &column);
-        for (int64_t j = 0; column.reason == NULL && j < column.n_pages; j++) {
-            ladle_page_info page = {.struct_size = sizeof page};
-            ladle_table_page(table, i, j, &page);
+        ladle_page_info page = {.struct_size = sizeof page};
+        for (int64_t j = 0; column.reason == NULL && ladle_table_page(table, i, j, &page, NULL) == LADLE_OK; j++)
             if (page.offset >= 0)
                 floor_page(s, &page);
-        }
     }
     return seconds() - begin;
 }
@@ -151,7 +149,9 @@ static double run_ladle(ladle_reader *reader, ladle_table *table)
             continue;
         ladle_request data = {table, i, column.n_buffers - 1, 0, column.n_entries};
         requests[n++] = data;
-        disk_nbytes += column.disk_nbytes;
+        ladle_storage_info storage = {.struct_size = sizeof storage};
+        ladle_table_storage(table, i, &storage, NULL);
+        disk_nbytes += storage.disk_nbytes;
         if (n == COLUMNS_AT_ONCE || disk_nbytes >= DISK_NBYTES_AT_ONCE) {
             read_and_release(reader, requests, n);
             n = disk_nbytes = 0;

@@ -124,7 +124,7 @@ static int64_t chunk_stop(const cli_session *session, int64_t start, int64_t n_e
 {
     int64_t stop = session->stop - start > n_entries ? start + n_entries : session->stop;
     int64_t n_borders;
-    const int64_t *borders = ladle_table_clusters(session->table, &n_borders);
+    const int64_t *borders = ladle_table_clusters(session->table, &n_borders, NULL);
     int64_t low = 0, high = n_borders; /* the borders before `high` are <= stop */
     while (low < high) {
         int64_t middle = low + (high - low) / 2;

@@ -26,7 +26,7 @@ static int64_t decoded_nbytes(const ladle_column_info *info)
         return -1;
     }
     for (int32_t i = 0; i < info->n_dims; ++i) {
-        if (info->dims[i] == LADLE_VAR || __builtin_mul_overflow(nbytes, info->dims[i], &nbytes)) {
+        if (info->dims[i] < 0 || __builtin_mul_overflow(nbytes, info->dims[i], &nbytes)) {
             return -1;
         }
     }
@@ -37,7 +37,7 @@ static int64_t decoded_nbytes(const ladle_column_info *info)
 static bool first_page(const ladle_table *table, int32_t column, char codec[8], double *ratio)
 {
     ladle_page_info page = {.struct_size = sizeof page};
-    if (ladle_table_page(table, column, 0, &page) != LADLE_OK) {
+    if (ladle_table_page(table, column, 0, &page, NULL) != LADLE_OK) {
         return false;
     }
     ladle_page_detail detail = {.struct_size = sizeof detail};
@@ -59,10 +59,19 @@ static ladle_column_info describe(const ladle_table *table, int32_t column, char
     return info;
 }
 
+static ladle_storage_info storage_of(const ladle_table *table, int32_t column)
+{
+    ladle_storage_info storage = {.struct_size = sizeof storage};
+    if (ladle_table_storage(table, column, &storage, NULL) != LADLE_OK) {
+        storage.n_pages = storage.disk_nbytes = -1;
+    }
+    return storage;
+}
+
 static int64_t n_clusters(const ladle_table *table)
 {
     int64_t n_borders = 0;
-    ladle_table_clusters(table, &n_borders);
+    ladle_table_clusters(table, &n_borders, NULL);
     return n_borders > 0 ? n_borders - 1 : 0;
 }
 
@@ -71,10 +80,8 @@ static int64_t table_disk_nbytes(const ladle_table *table)
 {
     int64_t total = 0;
     for (int32_t i = 0; i < ladle_table_n_columns(table); ++i) {
-        ladle_column_info info = {.struct_size = sizeof info};
-        if (ladle_table_column(table, i, &info) == LADLE_OK) {
-            total += info.disk_nbytes;
-        }
+        int64_t nbytes = storage_of(table, i).disk_nbytes;
+        total += nbytes > 0 ? nbytes : 0;
     }
     return total;
 }
@@ -95,8 +102,9 @@ static void print_json_column(cli_json *json, const ladle_table *table, int32_t 
     } else {
         cli_json_null(json);
     }
-    cli_json_number(json, "pages", info.n_pages);
-    cli_json_number(json, "disk_nbytes", info.disk_nbytes);
+    ladle_storage_info storage = storage_of(table, column);
+    cli_json_number(json, "pages", storage.n_pages);
+    cli_json_number(json, "disk_nbytes", storage.disk_nbytes);
     cli_json_key(json, "decoded_nbytes");
     if (decoded_nbytes(&info) >= 0) {
         cli_json_int(json, decoded_nbytes(&info));
@@ -168,7 +176,8 @@ static void print_text(const cli_session *session, const cli_selection *selectio
         bool has_page = first_page(table, selection->columns[i], codec, &ratio);
         cli_put_text(out, info.name, name_width + 2);
         cli_put_text(out, type, type_width);
-        cli_printf(out, "  %8" PRId64 "  %12" PRId64, info.n_pages, info.disk_nbytes);
+        ladle_storage_info storage = storage_of(table, selection->columns[i]);
+        cli_printf(out, "  %8" PRId64 "  %12" PRId64, storage.n_pages, storage.disk_nbytes);
         if (info.reason != NULL) {
             cli_puts(out, "  cannot be read: ");
             cli_put_text(out, info.reason, 0);

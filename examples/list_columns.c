@@ -18,8 +18,10 @@ static void print_columns(const ladle_table *table)
             continue; /* only for an index outside the table */
         }
         ladle_column_type(&column, type, sizeof type);
-        printf("%s: %s, %" PRId64 " pages, %" PRId64 " bytes on disk%s%s\n", column.name, type, column.n_pages,
-               column.disk_nbytes, column.reason != NULL ? ": " : "", column.reason != NULL ? column.reason : "");
+        ladle_storage_info storage = {.struct_size = sizeof storage};
+        ladle_table_storage(table, i, &storage, NULL); /* zeros where a page list cannot be read */
+        printf("%s: %s, %" PRId64 " pages, %" PRId64 " bytes on disk%s%s\n", column.name, type, storage.n_pages,
+               storage.disk_nbytes, column.reason != NULL ? ": " : "", column.reason != NULL ? column.reason : "");
     }
 }
 

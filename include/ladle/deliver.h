@@ -52,15 +52,16 @@ LADLE_API ladle_status ladle_read_buffers(ladle_reader *reader, const ladle_requ
 typedef struct ladle_array {
     int32_t n_buffers;
     int64_t n_entries;
-    ladle_lease *buffers[LADLE_MAX_DIMS + 1]; /* offsets outermost first, then data */
+    ladle_lease *buffers[LADLE_MAX_BUFFERS]; /* those of the dimensions outermost first, then data */
 } ladle_array;
 
 LADLE_API ladle_status ladle_read_column(ladle_reader *reader, ladle_cache *cache, ladle_table *table, int32_t column,
                                          int64_t start, int64_t stop, ladle_array *array, ladle_error *error);
 LADLE_API void ladle_array_release(ladle_array *array); /* releases the leases; the struct is the caller's */
 
-/* The key under which ladle_read_buffer keeps a request: "uuid/table/start-stop/column/data" or ".../counter/offsets"
- * (offsets are kept once for all columns with one counter). A file whose UUID is 0 is known by its path.
+/* The key under which ladle_read_buffer keeps a request: "uuid/table/start-stop/column/data" or ".../owner/offsets"
+ * (a buffer is kept once for all columns that have it; see ladle_buffer_info; roles are "data", "offsets", "index",
+ * "tags" and "places"). A file whose UUID is 0 is known by its path.
  * Writes at most `size` bytes with the terminator; returns the length that it needs without it. */
 LADLE_API size_t ladle_request_key(const ladle_request *request, char *out, size_t size);
 

@@ -8,13 +8,13 @@ static PyStructSequence_Field column_fields[] = {
     {"type", "Type as awkward writes it, such as \"var * float32\"."},
     {"reason", "Why it cannot be read, or None."},
     {"dtype", "Name of its numpy dtype; \"none\" where it cannot be read."},
-    {"dims", "Dimensions below the entry, outermost first; -1 is variable."},
+    {"dims", "Dimensions below the entry, outermost first; -1 is a list, -2 an option, -3 a variant."},
     {"is_string", "The innermost dimension is a string's bytes."},
-    {"n_buffers", "Offsets buffers and the data; 0 where it cannot be read."},
+    {"n_buffers", "Buffers of its dimensions, and the data; 0 where it cannot be read."},
     {"counter", "Index of the column with the lengths of the outermost variable dimension, or -1."},
     {"n_entries", "Entries."},
-    {"n_pages", "Pages."},
-    {"disk_nbytes", "Bytes of its pages in the file, headers included."},
+    {"field", "Where its name begins, such as \"jets\"; the whole name where there are no members."},
+    {"members", "The names behind it: (dimensions outside of it, name) each."},
     {NULL, NULL},
 };
 
@@ -100,6 +100,19 @@ static PyObject *column_dims(const ladle_column_info *info)
     return dims;
 }
 
+static PyObject *column_members(const ladle_column_info *info)
+{
+    PyObject *members = PyTuple_New(info->n_members);
+    for (int32_t i = 0; members != NULL && i < info->n_members; i++) {
+        PyObject *name = core_decode(info->members[i].name);
+        PyObject *member = name == NULL ? NULL : Py_BuildValue("(iN)", (int)info->members[i].depth, name);
+        if (member == NULL || PyTuple_SetItem(members, i, member) < 0) {
+            Py_CLEAR(members);
+        }
+    }
+    return members;
+}
+
 static PyObject *table_column(PyObject *self, PyObject *index)
 {
     ladle_table *table = core_handle_get(self);
@@ -121,8 +134,8 @@ static PyObject *table_column(PyObject *self, PyObject *index)
         PyLong_FromLong(info.n_buffers),
         PyLong_FromLong(info.counter),
         PyLong_FromLongLong(info.n_entries),
-        PyLong_FromLongLong(info.n_pages),
-        PyLong_FromLongLong(info.disk_nbytes),
+        core_decode(info.field),
+        column_members(&info),
     };
     PyObject *column = PyStructSequence_New(core_state_of(self)->column_type);
     for (size_t field = 0; field < sizeof fields / sizeof fields[0]; field++) {
@@ -171,14 +184,59 @@ static PyObject *table_page(PyObject *self, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     ladle_page_info answer = {.struct_size = sizeof answer};
-    if (ladle_table_page(table, column_index, page_index, &answer) != LADLE_OK) {
-        char message[96];
-        PyOS_snprintf(message, sizeof message, "page %lld is not below n_pages %lld", (long long)page_index,
-                      (long long)info.n_pages);
-        return core_raise_invalid(core_state_of(self), info.name, message);
+    ladle_error error = {0};
+    ladle_status status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = ladle_table_page(table, column_index, page_index, &answer, &error);
+    Py_END_ALLOW_THREADS;
+    if (status != LADLE_OK) {
+        return core_raise(core_state_of(self), &error, CORE_OF_FILE);
     }
     return Py_BuildValue("(LLLL)", (long long)answer.first_entry, (long long)answer.n_entries, (long long)answer.offset,
                          (long long)answer.nbytes);
+}
+
+static PyObject *table_storage(PyObject *self, PyObject *index)
+{
+    ladle_table *table = core_handle_get(self);
+    int32_t column = 0;
+    if (table == NULL || core_as_int32(index, "index", 0, &column) < 0) {
+        return NULL;
+    }
+    ladle_storage_info storage = {.struct_size = sizeof storage};
+    ladle_error error = {0};
+    ladle_status status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = ladle_table_storage(table, column, &storage, &error);
+    Py_END_ALLOW_THREADS;
+    if (status != LADLE_OK) {
+        return core_raise(core_state_of(self), &error, CORE_OF_FILE);
+    }
+    return Py_BuildValue("(LL)", (long long)storage.n_pages, (long long)storage.disk_nbytes);
+}
+
+static PyObject *table_buffers(PyObject *self, PyObject *index)
+{
+    static const char *const roles[] = {"data", "offsets", "index", "tags", "places"};
+    ladle_table *table = core_handle_get(self);
+    ladle_column_info info = {0};
+    if (table == NULL || column_get(self, table, index, &info) < 0) {
+        return NULL;
+    }
+    int32_t column = (int32_t)PyLong_AsLong(index);
+    PyObject *list = PyList_New(info.n_buffers);
+    for (int32_t i = 0; list != NULL && i < info.n_buffers; i++) {
+        ladle_buffer_info buffer = {.struct_size = sizeof buffer};
+        ladle_table_buffer(table, column, i, &buffer);
+        PyObject *owner = core_decode(buffer.owner);
+        PyObject *item = owner == NULL ? NULL
+                                       : Py_BuildValue("(ssiN)", roles[buffer.role], ladle_dtype_name(buffer.dtype),
+                                                       (int)buffer.dim, owner);
+        if (item == NULL || PyList_SetItem(list, i, item) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
 }
 
 static PyObject *table_clusters(PyObject *self, PyObject *Py_UNUSED(ignored))
@@ -188,7 +246,14 @@ static PyObject *table_clusters(PyObject *self, PyObject *Py_UNUSED(ignored))
         return NULL;
     }
     int64_t count = 0;
-    const int64_t *borders = ladle_table_clusters(table, &count);
+    ladle_error error = {0};
+    const int64_t *borders;
+    Py_BEGIN_ALLOW_THREADS;
+    borders = ladle_table_clusters(table, &count, &error);
+    Py_END_ALLOW_THREADS;
+    if (borders == NULL) {
+        return core_raise(core_state_of(self), &error, CORE_OF_FILE);
+    }
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (int64_t index = 0; list != NULL && index < count; index++) {
         PyObject *border = PyLong_FromLongLong(borders[index]);
@@ -231,6 +296,9 @@ static PyMethodDef table_methods[] = {
      "require(name)\n--\n\nAs find, but a missing name is a ladle.Error with near names."},
     {"column", table_column, METH_O, "column(index)\n--\n\nWhat is known of one column."},
     {"names", table_names, METH_NOARGS, "names()\n--\n\nNames of all columns, in order."},
+    {"buffers", table_buffers, METH_O,
+     "buffers(index)\n--\n\nRole, dtype, dimension and owner of each buffer of a column."},
+    {"storage", table_storage, METH_O, "storage(index)\n--\n\nPages and bytes in the file of a column."},
     {"page", (PyCFunction)(void (*)(void))table_page, METH_VARARGS | METH_KEYWORDS,
      "page(column, page)\n--\n\n(first_entry, n_entries, offset, nbytes) of one page as stored."},
     {"clusters", table_clusters, METH_NOARGS, "clusters()\n--\n\nBorders of the clusters, from 0 to n_entries."},

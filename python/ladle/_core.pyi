@@ -64,8 +64,8 @@ class Column(NamedTuple):
     n_buffers: int
     counter: int
     n_entries: int
-    n_pages: int
-    disk_nbytes: int
+    field: str
+    members: tuple[tuple[int, str], ...]
 
 @final
 class Table:
@@ -91,6 +91,16 @@ class Table:
 
     def column(self, index: int, /) -> Column:
         """Describe one column."""
+
+    def buffers(self, index: int, /) -> list[tuple[str, str, int, str]]:
+        """Return role, dtype, dimension and owner of each buffer of a column.
+
+        Roles are "offsets", "index", "tags", "places" and "data". Columns that have the same owner
+        have the same buffer.
+        """
+
+    def storage(self, index: int, /) -> tuple[int, int]:
+        """Return the number of pages of a column, and their bytes in the file."""
 
     def names(self) -> list[str]:
         """Return the names of all columns, in order."""

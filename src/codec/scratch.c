@@ -23,6 +23,7 @@ void ladle_scratch_destroy(ladle_scratch *scratch)
 {
     drop(scratch, &scratch->input, LADLE_MEMORY_PAGE_INPUT);
     drop(scratch, &scratch->output, LADLE_MEMORY_SCRATCH);
+    drop(scratch, &scratch->values, LADLE_MEMORY_SCRATCH);
     ladle_decompressor_release(scratch->decompressor);
     scratch->decompressor = NULL;
 }
@@ -46,7 +47,18 @@ uint8_t *ladle_scratch_input(ladle_scratch *scratch, int64_t nbytes, ladle_error
 
 uint8_t *ladle_scratch_output(ladle_scratch *scratch, int64_t nbytes, ladle_error *error)
 {
+    scratch->page = NULL;
     return grow(scratch, &scratch->output, nbytes, LADLE_MEMORY_SCRATCH, error);
+}
+
+uint8_t *ladle_scratch_values(ladle_scratch *scratch, int64_t nbytes, ladle_error *error)
+{
+    return grow(scratch, &scratch->values, nbytes, LADLE_MEMORY_SCRATCH, error);
+}
+
+void ladle_scratch_forget(ladle_scratch *scratch)
+{
+    scratch->page = NULL;
 }
 
 void ladle_scratch_relax(ladle_scratch *scratch)
@@ -55,4 +67,7 @@ void ladle_scratch_relax(ladle_scratch *scratch)
         drop(scratch, &scratch->input, LADLE_MEMORY_PAGE_INPUT);
     if (scratch->output.capacity > KEEP_NBYTES)
         drop(scratch, &scratch->output, LADLE_MEMORY_SCRATCH);
+    if (scratch->values.capacity > KEEP_NBYTES)
+        drop(scratch, &scratch->values, LADLE_MEMORY_SCRATCH);
+    scratch->page = NULL;
 }

@@ -15,6 +15,11 @@ typedef struct ladle_scratch {
     ladle_decompressor *decompressor;
     ladle_scratch_buffer input;  /* kind PAGE_INPUT */
     ladle_scratch_buffer output; /* kind SCRATCH */
+    ladle_scratch_buffer values; /* kind SCRATCH */
+    /* The page that was decompressed last, for the next one that is the same; NULL: none. It lies in `output`, or where
+     * its values were wanted. */
+    const uint8_t *page;
+    int64_t page_offset, page_nbytes;
 } ladle_scratch;
 
 /* False with `error` filled on failure. */
@@ -24,6 +29,10 @@ void ladle_scratch_destroy(ladle_scratch *scratch);
 /* At least `nbytes` bytes, content unspecified, valid until the next call for the same buffer. NULL on failure. */
 uint8_t *ladle_scratch_input(ladle_scratch *scratch, int64_t nbytes, ladle_error *error);
 uint8_t *ladle_scratch_output(ladle_scratch *scratch, int64_t nbytes, ladle_error *error);
+uint8_t *ladle_scratch_values(ladle_scratch *scratch, int64_t nbytes, ladle_error *error);
+
+/* Forgets the last page: call it before pages of another source, or once its values may be gone. */
+void ladle_scratch_forget(ladle_scratch *scratch);
 
 /* Gives back buffers beyond 2 MiB: one wide page must not stay in memory for ever. */
 void ladle_scratch_relax(ladle_scratch *scratch);

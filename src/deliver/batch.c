@@ -14,11 +14,12 @@ enum {
     EMBEDDED_PER_RUN = 16
 };
 
-/* A slice and whose it is. */
+/* A slice, where it lies and whose it is. */
 typedef struct work {
     ladle_source *source;
+    int64_t offset, nbytes; /* of the slice */
+    int64_t slice;          /* index in the batch's slices: by target, then by place in the buffer */
     int64_t target;
-    ladle_slice slice;
 } work;
 
 /* Works that are read at once: `nbytes` bytes at `offset`, or nothing where they are embedded. */
@@ -30,6 +31,7 @@ typedef struct run {
 typedef struct batch {
     ladle_reader *reader;
     ladle_target *targets;
+    ladle_vector slices;  /* of ladle_slice */
     ladle_vector works;   /* of work, sorted by place */
     ladle_vector runs;    /* of run */
     pthread_mutex_t lock; /* guards the targets' errors while the loop runs */
@@ -38,6 +40,11 @@ typedef struct batch {
 static work *works_of(const batch *b)
 {
     return b->works.items;
+}
+
+static ladle_slice *slices_of(const batch *b, const ladle_target *target)
+{
+    return b->slices.items == NULL ? NULL : (ladle_slice *)b->slices.items + target->first_slice;
 }
 
 static void fail_target(batch *b, int64_t index, const ladle_error *error)
@@ -59,48 +66,62 @@ static bool has_failed(batch *b, int64_t index)
 /* --- plan -------------------------------------------------------------------------------------- */
 
 /* Allocates the target's block once its pages are known to be able to fill it. */
-static ladle_status allocate(batch *b, ladle_target *target, const ladle_slice *slices, int64_t n_slices)
+static ladle_status allocate(batch *b, ladle_target *target, const ladle_slice *slices, int64_t n_slices,
+                             int64_t n_items)
 {
     const ladle_column *column = &target->table->columns[target->column];
-    int64_t expected = target->offsets == NULL ? target->stop - target->start
-                                               : target->offsets[target->stop - target->offsets_base] -
-                                                     target->offsets[target->start - target->offsets_base];
-    int64_t found = 0;
+    int64_t found = 0, count;
     for (int64_t i = 0; i < n_slices; i++)
         found += slices[i].take;
-    if (found != expected)
+    if (found != n_items)
         return ladle_fail(&target->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
-                          "its pages hold %" PRId64 " of the %" PRId64 " values of the range", found, expected);
-    int64_t count;
-    if (!ladle_multiply(expected, column->inner, &count))
-        return ladle_fail(&target->error, LADLE_LIMIT, LADLE_NO_OFFSET, "%" PRId64 " times %" PRId64 " values",
-                          expected, column->inner);
-    target->lease = ladle_lease_create(b->reader->context, (ladle_dtype)column->dtype, count, &target->error);
-    return target->lease == NULL ? (ladle_status)target->error.status : LADLE_OK;
+                          "its pages hold %" PRId64 " of the %" PRId64 " values of the range", found, n_items);
+    int32_t dim;
+    ladle_role role = ladle_column_role(column, target->buffer, &dim);
+    if (role == LADLE_ROLE_OFFSETS)
+        count = n_items + 1;
+    else if (role != LADLE_ROLE_DATA)
+        count = n_items;
+    else if (!ladle_multiply(n_items, column->inner, &count))
+        return ladle_fail(&target->error, LADLE_LIMIT, LADLE_NO_OFFSET, "%" PRId64 " times %" PRId64 " values", n_items,
+                          column->inner);
+    ladle_dtype dtype = ladle_column_buffer_dtype(column, target->buffer);
+    target->lease = ladle_lease_create(b->reader->context, dtype, count, &target->error);
+    if (target->lease == NULL)
+        return (ladle_status)target->error.status;
+    if (role == LADLE_ROLE_OFFSETS)
+        memset(ladle_lease_writable(target->lease), 0, sizeof(int64_t));
+    return LADLE_OK;
 }
 
 static ladle_status plan_target(batch *b, int64_t index)
 {
     ladle_target *target = &b->targets[index];
     const ladle_table *table = target->table;
-    ladle_vector slices;
-    ladle_vector_init(&slices, b->reader->context, sizeof(ladle_slice));
+    int64_t n_items;
+    target->first_slice = b->slices.count;
     ladle_status status = table->ops->plan(table, target->column, target->buffer, target->start, target->stop,
-                                           target->offsets, &slices, &target->error);
+                                           target->offsets, &b->slices, &n_items, &target->error);
+    target->n_slices = b->slices.count - target->first_slice;
     if (status == LADLE_OK)
-        status = allocate(b, target, slices.items, slices.count);
-    for (int64_t i = 0; i < slices.count && status == LADLE_OK; i++) {
+        status = allocate(b, target, slices_of(b, target), target->n_slices, n_items);
+    for (int64_t i = 0; i < target->n_slices && status == LADLE_OK; i++) {
         work *w = ladle_vector_push(&b->works, &target->error);
-        if (w == NULL) {
-            status = (ladle_status)target->error.status;
-            break;
-        }
-        w->source = table->source;
-        w->target = index;
-        w->slice = ((const ladle_slice *)slices.items)[i];
+        if (w == NULL)
+            return (ladle_status)target->error.status;
+        const ladle_slice *slice = &slices_of(b, target)[i];
+        *w = (work){table->source, slice->offset, slice->nbytes, target->first_slice + i, index};
     }
-    ladle_vector_destroy(&slices);
     return status;
+}
+
+/* What pages do not know of each other. */
+static void finish_target(batch *b, ladle_target *target)
+{
+    const ladle_table *table = target->table;
+    if (target->error.status == LADLE_OK && table->ops->finish != NULL)
+        (void)table->ops->finish(table, target->column, target->buffer, slices_of(b, target), target->n_slices,
+                                 ladle_lease_writable(target->lease), &target->error);
 }
 
 static int by_place(const void *a, const void *b)
@@ -108,9 +129,9 @@ static int by_place(const void *a, const void *b)
     const work *x = a, *y = b;
     if (x->source != y->source)
         return (uintptr_t)x->source < (uintptr_t)y->source ? -1 : 1;
-    if (x->slice.offset != y->slice.offset)
-        return x->slice.offset < y->slice.offset ? -1 : 1;
-    return x->target < y->target ? -1 : x->target > y->target;
+    if (x->offset != y->offset)
+        return x->offset < y->offset ? -1 : 1;
+    return x->slice < y->slice ? -1 : x->slice > y->slice;
 }
 
 /* Can `next` be read in one go with the run that ends at `end`? */
@@ -118,10 +139,10 @@ static bool joins(const run *r, const work *previous, const work *next, int64_t 
 {
     if (previous->source != next->source)
         return false;
-    if (next->slice.offset < 0)
-        return previous->slice.offset < 0 && r->count < EMBEDDED_PER_RUN;
-    return previous->slice.offset >= 0 && next->slice.offset - end <= GAP_NBYTES &&
-           next->slice.offset + next->slice.nbytes - r->offset <= RUN_NBYTES;
+    if (next->offset < 0)
+        return previous->offset < 0 && r->count < EMBEDDED_PER_RUN;
+    return previous->offset >= 0 && next->offset - end <= GAP_NBYTES &&
+           next->offset + next->nbytes - r->offset <= RUN_NBYTES;
 }
 
 static ladle_status build_runs(batch *b, ladle_error *error)
@@ -138,12 +159,12 @@ static ladle_status build_runs(batch *b, ladle_error *error)
             if (current == NULL)
                 return (ladle_status)error->status;
             current->first = i;
-            current->offset = w->slice.offset;
+            current->offset = w->offset;
             end = current->offset;
         }
         current->count++;
-        end = ladle_max(end, w->slice.offset + w->slice.nbytes);
-        current->nbytes = w->slice.offset < 0 ? 0 : end - current->offset;
+        end = ladle_max(end, w->offset + w->nbytes);
+        current->nbytes = w->offset < 0 ? 0 : end - current->offset;
     }
     return LADLE_OK;
 }
@@ -153,11 +174,12 @@ static ladle_status build_runs(batch *b, ladle_error *error)
 static void decode(batch *b, const work *w, const uint8_t *record, ladle_scratch *scratch)
 {
     const ladle_target *target = &b->targets[w->target];
+    ladle_slice *slice = (ladle_slice *)b->slices.items + w->slice;
     ladle_error error;
-    if (target->table->ops->decode(target->table, target->column, target->buffer, &w->slice, record, scratch,
+    if (target->table->ops->decode(target->table, target->column, target->buffer, slice, record, scratch,
                                    ladle_lease_writable(target->lease), &error) == LADLE_OK)
         return;
-    ladle_error_where(&error, " ", "page %" PRId64, w->slice.page);
+    ladle_error_where(&error, " ", "page %" PRId64, slice->page);
     fail_target(b, w->target, &error);
 }
 
@@ -165,12 +187,12 @@ static void decode(batch *b, const work *w, const uint8_t *record, ladle_scratch
 static void do_one(batch *b, const work *w, ladle_scratch *scratch)
 {
     ladle_error error;
-    uint8_t *input = ladle_scratch_input(scratch, w->slice.nbytes, &error);
-    if (input != NULL && ladle_source_read(w->source, w->slice.offset, w->slice.nbytes, input, &error) == LADLE_OK) {
+    uint8_t *input = ladle_scratch_input(scratch, w->nbytes, &error);
+    if (input != NULL && ladle_source_read(w->source, w->offset, w->nbytes, input, &error) == LADLE_OK) {
         decode(b, w, input, scratch);
         return;
     }
-    ladle_error_where(&error, " ", "page %" PRId64, w->slice.page);
+    ladle_error_where(&error, " ", "page %" PRId64, ((const ladle_slice *)b->slices.items)[w->slice].page);
     fail_target(b, w->target, &error);
 }
 
@@ -179,6 +201,7 @@ static bool do_run(void *user, int64_t index, ladle_scratch *scratch)
     batch *b = user;
     const run *r = (const run *)b->runs.items + index;
     const work *works = works_of(b) + r->first;
+    ladle_scratch_forget(scratch);
     if (r->nbytes == 0) {
         for (int64_t i = 0; i < r->count; i++)
             if (!has_failed(b, works[i].target))
@@ -196,13 +219,14 @@ static bool do_run(void *user, int64_t index, ladle_scratch *scratch)
     }
     for (int64_t i = 0; i < r->count; i++)
         if (!has_failed(b, works[i].target))
-            decode(b, &works[i], input + (works[i].slice.offset - r->offset), scratch);
+            decode(b, &works[i], input + (works[i].offset - r->offset), scratch);
     return true;
 }
 
 void ladle_batch_read(ladle_reader *reader, ladle_target *targets, int64_t n_targets)
 {
     batch b = {.reader = reader, .targets = targets};
+    ladle_vector_init(&b.slices, reader->context, sizeof(ladle_slice));
     ladle_vector_init(&b.works, reader->context, sizeof(work));
     ladle_vector_init(&b.runs, reader->context, sizeof(run));
     (void)pthread_mutex_init(&b.lock, NULL);
@@ -217,6 +241,7 @@ void ladle_batch_read(ladle_reader *reader, ladle_target *targets, int64_t n_tar
         ladle_target *target = &targets[i];
         if (target->error.status == LADLE_OK && status != LADLE_OK)
             target->error = error;
+        finish_target(&b, target);
         if (target->error.status == LADLE_OK)
             continue;
         ladle_lease_release(target->lease);
@@ -225,4 +250,5 @@ void ladle_batch_read(ladle_reader *reader, ladle_target *targets, int64_t n_tar
     (void)pthread_mutex_destroy(&b.lock);
     ladle_vector_destroy(&b.runs);
     ladle_vector_destroy(&b.works);
+    ladle_vector_destroy(&b.slices);
 }

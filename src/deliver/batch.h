@@ -1,7 +1,7 @@
 /* deliver/batch.h: many buffers in one pass: plan, coalesced reads, each page decoded once into its place.
  *
- * A target is one buffer of values that pages hold: flat data, data below known offsets, or the
- * counts of a counter column. Everything else (offsets, strings) is made from targets or by gather.h.
+ * A target is one buffer of values that pages hold: flat data, data below known offsets, the counts of a counter
+ * column, or any buffer of STORED lists. Everything else is made from targets or by gather.h.
  */
 #ifndef LADLE_DELIVER_BATCH_H
 #define LADLE_DELIVER_BATCH_H
@@ -23,10 +23,11 @@ typedef struct ladle_target {
     int32_t column;
     int32_t buffer;
     int64_t start, stop;
-    const int64_t *offsets; /* of the pages' entries, where the column is jagged; else NULL */
-    int64_t offsets_base;   /* the entry that offsets[0] belongs to */
-    ladle_lease *lease;     /* out: owned by the caller; NULL on failure */
-    ladle_error error;      /* out: status OK, or what went wrong */
+    const int64_t *offsets;        /* of the pages' entries, where the column is jagged; else NULL */
+    int64_t offsets_base;          /* the entry that offsets[0] belongs to */
+    ladle_lease *lease;            /* out: owned by the caller; NULL on failure */
+    ladle_error error;             /* out: status OK, or what went wrong */
+    int64_t first_slice, n_slices; /* the batch's own */
 } ladle_target;
 
 /* Reads all targets whose error.status is OK. Each succeeds or fails for itself. */

@@ -98,9 +98,10 @@ ladle_status ladle_gather(ladle_reader *reader, ladle_table *table, int32_t colu
     *offsets = NULL;
     *data = NULL;
     ladle_vector slices;
+    int64_t n_items;
     ladle_vector_init(&slices, reader->context, sizeof(ladle_slice));
     gather g = {.reader = reader, .table = table, .column = column, .slices = &slices, .error = error};
-    g.status = table->ops->plan(table, column, 1, start, stop, NULL, &slices, error);
+    g.status = table->ops->plan(table, column, 1, start, stop, NULL, &slices, &n_items, error);
     if (g.status == LADLE_OK) {
         g.offsets = ladle_lease_create(reader->context, LADLE_DTYPE_I64, stop - start + 1, error);
         g.status = g.offsets == NULL ? (ladle_status)error->status : LADLE_OK;

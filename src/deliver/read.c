@@ -116,24 +116,25 @@ static bool is_data(const ladle_request *request)
 /* Lists whose lengths another column counts. */
 static bool is_counted(const ladle_request *request)
 {
-    return column_of(request)->n_buffers == 2 && column_of(request)->counter >= 0;
+    return column_of(request)->lists == LADLE_LISTS_COUNTED;
 }
 
 static bool is_gathered(const ladle_request *request)
 {
-    return column_of(request)->n_buffers == 2 && column_of(request)->counter < 0;
+    return column_of(request)->lists == LADLE_LISTS_GATHERED;
 }
 
 size_t ladle_request_key(const ladle_request *request, char *out, size_t size)
 {
-    /* Columns with one counter have one offsets buffer: it is kept once, under the counter's name. */
-    bool shared = is_counted(request) && !is_data(request);
-    const char *name = shared ? request->table->columns[column_of(request)->counter].name : column_of(request)->name;
+    static const char *const roles[] = {"data", "offsets", "index", "tags", "places"};
+    ladle_buffer_info buffer = {.struct_size = sizeof buffer};
+    if (ladle_table_buffer(request->table, request->column, request->buffer, &buffer) != LADLE_OK)
+        return 0;
     /* Files written to be reproducible all have the UUID 0: then the path tells them apart. */
     const ladle_table *table = request->table;
     const char *file = strspn(table->file_uuid, "0-") == strlen(table->file_uuid) ? table->file_path : table->file_uuid;
     int n = snprintf(out, size, "%s/%s/%" PRId64 "-%" PRId64 "/%s/%s", file, table->name, request->start, request->stop,
-                     name, is_data(request) ? "data" : "offsets");
+                     buffer.owner, roles[buffer.role]);
     return n < 0 ? 0 : (size_t)n;
 }
 
@@ -511,8 +512,8 @@ ladle_status ladle_read_column(ladle_reader *reader, ladle_cache *cache, ladle_t
         if (status != LADLE_OK)
             ladle_table_blame(table, column, error);
     } else if (cache == NULL) {
-        ladle_request all[LADLE_MAX_DIMS + 1];
-        ladle_error errors[LADLE_MAX_DIMS + 1];
+        ladle_request all[LADLE_MAX_BUFFERS];
+        ladle_error errors[LADLE_MAX_BUFFERS];
         for (int32_t i = 0; i < array->n_buffers; i++) {
             all[i] = request;
             all[i].buffer = i;
@@ -536,7 +537,7 @@ void ladle_array_release(ladle_array *array)
 {
     if (array == NULL)
         return;
-    for (int32_t i = 0; i <= LADLE_MAX_DIMS; i++)
+    for (int32_t i = 0; i < LADLE_MAX_BUFFERS; i++)
         ladle_lease_release(array->buffers[i]);
     memset(array, 0, sizeof *array);
 }

@@ -40,8 +40,20 @@ static void tree_page_bounds(const ladle_table *table, int32_t column, int64_t s
     *last = pages->first_entry[find_page(pages, stop - 1) + 1];
 }
 
-static void tree_page(const ladle_table *table, int32_t column, int64_t page, ladle_page_info *info)
+static ladle_status tree_storage(const ladle_table *table, int32_t column, ladle_storage_info *info, ladle_error *error)
 {
+    (void)error;
+    const ladle_tree_pages *pages = layout_of(table, column)->pages;
+    info->n_pages = pages == NULL ? 0 : pages->n;
+    for (int64_t i = 0; i < info->n_pages; i++)
+        info->disk_nbytes += pages->nbytes[i];
+    return LADLE_OK;
+}
+
+static ladle_status tree_page(const ladle_table *table, int32_t column, int64_t page, ladle_page_info *info,
+                              ladle_error *error)
+{
+    (void)error;
     const ladle_tree_pages *pages = layout_of(table, column)->pages;
     info->first_entry = pages->first_entry[page];
     /* A column that is refused for its page table has one all the same: its entries may be anything. */
@@ -49,6 +61,8 @@ static void tree_page(const ladle_table *table, int32_t column, int64_t page, la
     info->n_entries = first >= 0 && last > first ? last - first : 0;
     info->offset = pages->seek[page];
     info->nbytes = pages->nbytes[page];
+    info->n_items = table->columns[column].lists == LADLE_LISTS_NONE ? info->n_entries : -1;
+    return LADLE_OK;
 }
 
 /* Bytes on disk of one item: an entry of a shared branch, or the primitives of one item. */
@@ -153,15 +167,17 @@ static ladle_status check_record(const ladle_table *table, const ladle_slice *sl
 }
 
 static ladle_status tree_plan(const ladle_table *table, int32_t column, int32_t buffer, int64_t start, int64_t stop,
-                              const int64_t *offsets, ladle_vector *slices, ladle_error *error)
+                              const int64_t *offsets, ladle_vector *slices, int64_t *n_items, ladle_error *error)
 {
     (void)buffer;
     const ladle_tree_pages *pages = layout_of(table, column)->pages;
     bool known = table->columns[column].n_buffers == 1 || offsets != NULL;
+    *n_items = 0;
     if (start >= stop)
         return LADLE_OK;
     int64_t page = find_page(pages, start);
     const int64_t base = pages->first_entry[page];
+    *n_items = offsets == NULL ? stop - start : offsets[stop - base] - offsets[start - base];
     for (; page < pages->n && pages->first_entry[page] < stop; page++) {
         int64_t first = pages->first_entry[page], last = pages->first_entry[page + 1];
         int64_t from = ladle_max(first, start), to = ladle_min(last, stop);
@@ -389,7 +405,7 @@ static void convert(const ladle_tree_column *layout, ladle_dtype dtype, uint8_t 
     }
 }
 
-static ladle_status tree_decode(const ladle_table *table, int32_t column, int32_t buffer, const ladle_slice *slice,
+static ladle_status tree_decode(const ladle_table *table, int32_t column, int32_t buffer, ladle_slice *slice,
                                 const uint8_t *record, ladle_scratch *scratch, uint8_t *buffer_data, ladle_error *error)
 {
     (void)buffer;
@@ -557,6 +573,7 @@ const ladle_table_ops ladle_tree_table_ops = {
     .plan = tree_plan,
     .decode = tree_decode,
     .split = tree_split,
+    .storage = tree_storage,
     .page = tree_page,
     .page_detail = tree_page_detail,
 };

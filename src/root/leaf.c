@@ -184,6 +184,7 @@ ladle_status ladle_leaf_describe(ladle_arena *arena, const ladle_leaf *leaf, lad
     column->dims = dims;
     column->n_dims = (uint8_t)(n_fixed + (jagged ? 1 : 0));
     column->n_buffers = jagged ? 2 : 1;
+    column->lists = jagged ? LADLE_LISTS_GATHERED : LADLE_LISTS_NONE;
     column->is_string = is_string;
     column->inner = is_string ? 1 : len;
     return LADLE_OK;

@@ -155,7 +155,6 @@ static ladle_status add_refused(builder *b, int64_t index, const char *reason)
     column->reason = reason;
     column->reason_status = LADLE_UNSUPPORTED;
     column->n_entries = branch->n_entries;
-    column->n_pages = 0;
     return column->title == NULL || column->type_name == NULL ? (ladle_status)b->error->status : LADLE_OK;
 }
 
@@ -175,9 +174,6 @@ static ladle_status add_leaf(builder *b, int64_t index, ladle_leaf *leaf, const 
         return (ladle_status)b->error->status;
     ladle_status status = ladle_leaf_describe(&base->arena, leaf, column, layout, b->error);
     column->n_entries = branch->n_entries;
-    column->n_pages = pages->n;
-    for (int64_t i = 0; i < pages->n; i++)
-        column->disk_nbytes += pages->nbytes[i];
     layout->pages = pages;
     if (column->reason == NULL && (damage != NULL || branch->first_entry != 0)) {
         column->reason = damage != NULL ? damage : "it does not begin at the tree's first entry";
@@ -263,8 +259,11 @@ static void connect_counters(builder *b)
             continue;
         const ladle_column *column = &base->columns[counter->column];
         bool is_integer = column->dtype >= LADLE_DTYPE_I8 && column->dtype <= LADLE_DTYPE_U64;
-        if (column->reason == NULL && is_integer && column->n_dims == 0)
-            base->columns[leaves[i].column].counter = counter->column;
+        ladle_column *counted = &base->columns[leaves[i].column];
+        if (column->reason != NULL || !is_integer || column->n_dims != 0)
+            continue;
+        counted->counter = counter->column;
+        counted->lists = counted->lists == LADLE_LISTS_GATHERED ? LADLE_LISTS_COUNTED : counted->lists;
     }
 }
 

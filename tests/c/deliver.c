@@ -237,7 +237,7 @@ static void a_bad_page_costs_only_its_column(void **state)
                            all_forms[form].name);
             int32_t index = ladle_table_find(o.table, name);
             ladle_page_info page = {.struct_size = sizeof page};
-            assert_int_equal(ladle_table_page(o.table, index, 3, &page), LADLE_OK);
+            assert_int_equal(ladle_table_page(o.table, index, 3, &page, NULL), LADLE_OK);
             const uint8_t *record = o.made.bytes.data + page.offset;
             assert_memory_equal(record + (record[14] << 8 | record[15]), codecs[c], 2);
             uint8_t *middle = o.made.bytes.data + page.offset + page.nbytes - 12;

@@ -195,8 +195,8 @@ static void columns_by_name(void **state)
     assert_int_equal(ladle_table_column(table, 2, &info), LADLE_INVALID);
     assert_int_equal(ladle_table_column(table, -1, &info), LADLE_INVALID);
     ladle_page_info page = {.struct_size = sizeof page};
-    assert_int_equal(ladle_table_page(table, 0, 1, &page), LADLE_INVALID);
-    assert_int_equal(ladle_table_page(table, 0, 0, &page), LADLE_OK);
+    assert_int_equal(ladle_table_page(table, 0, 1, &page, NULL), LADLE_INVALID);
+    assert_int_equal(ladle_table_page(table, 0, 0, &page, NULL), LADLE_OK);
     assert_int_equal(page.n_entries, 40);
     /* The table keeps what it needs of the file. */
     ladle_file_release(f.file);
@@ -231,11 +231,13 @@ static void types_are_written_as_awkward_does(void **state)
         ladle_column_type(&info, cut, sizeof cut);
         assert_memory_equal(cut, expected[i], 3);
         assert_int_equal(cut[3], '\0');
-        assert_int_equal(info.n_pages, 3);
+        ladle_storage_info storage = {.struct_size = sizeof storage};
+        assert_int_equal(ladle_table_storage(table, i, &storage, NULL), LADLE_OK);
+        assert_int_equal(storage.n_pages, 3);
         assert_int_equal(ladle_table_find(table, info.name), i);
     }
     int64_t n;
-    const int64_t *borders = ladle_table_clusters(table, &n);
+    const int64_t *borders = ladle_table_clusters(table, &n, NULL);
     assert_int_equal(n, 4);
     for (int64_t i = 0; i < n; i++)
         assert_int_equal(borders[i], 10 * i);
@@ -278,7 +280,7 @@ static void clusters_rise_whatever_the_pages_say(void **state)
         ladle_table *table = ladle_file_table(f.file, "t", &error);
         assert_some(table, error);
         int64_t n;
-        const int64_t *borders = ladle_table_clusters(table, &n);
+        const int64_t *borders = ladle_table_clusters(table, &n, NULL);
         assert_int_equal(n, cases[i].n);
         for (int64_t k = 0; k < n; k++)
             assert_int_equal(borders[k], cases[i].borders[k]);

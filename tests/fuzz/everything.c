@@ -130,7 +130,7 @@ static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32
     c->status = ladle_read_column(reader, NULL, t->table, index, 0, info.n_entries, &c->array, &error);
     if (c->status != LADLE_OK) {
         check_error(e, "column", c->name, c->status, &error);
-        for (int i = 0; i <= LADLE_MAX_DIMS; i++)
+        for (int i = 0; i < LADLE_MAX_BUFFERS; i++)
             if (c->array.buffers[i] != NULL)
                 complain(e, "column %s: a buffer after an error", c->name);
         (void)snprintf(c->why, sizeof c->why, "%s: %.80s: %.150s", ladle_status_name((int)c->status), error.where,
@@ -156,9 +156,14 @@ static void see_pages(everything *e, const seen_table *t, int32_t index)
 {
     ladle_column_info info = {.struct_size = sizeof info};
     (void)ladle_table_column(t->table, index, &info);
-    for (int64_t i = 0; i < info.n_pages; i++) {
+    ladle_storage_info storage = {.struct_size = sizeof storage};
+    ladle_error error = blank();
+    ladle_status status = ladle_table_storage(t->table, index, &storage, &error);
+    if (status != LADLE_OK)
+        check_error(e, "storage", info.name, status, &error);
+    for (int64_t i = 0; i < storage.n_pages; i++) {
         ladle_page_info page = {.struct_size = sizeof page};
-        if (ladle_table_page(t->table, index, i, &page) != LADLE_OK)
+        if (ladle_table_page(t->table, index, i, &page, NULL) != LADLE_OK)
             complain(e, "column %s: page %lld cannot be described", info.name, (long long)i);
     }
 }
@@ -191,7 +196,7 @@ static void see_table(everything *e, ladle_reader *reader, const ladle_key_info 
         see_pages(e, t, i);
     }
     int64_t n_borders;
-    const int64_t *borders = ladle_table_clusters(t->table, &n_borders);
+    const int64_t *borders = ladle_table_clusters(t->table, &n_borders, NULL);
     for (int64_t i = 0; i + 1 < n_borders; i++)
         if (borders[i] >= borders[i + 1])
             complain(e, "table %s: clusters do not rise", t->path);

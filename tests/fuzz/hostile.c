@@ -95,11 +95,8 @@ static place *map_file(const everything *e, const uint8_t *file, size_t nbytes)
         place what = {.table = t, .column = -1};
         map_record(map, file, table->offset, table->nbytes, &what);
         for (int32_t c = 0; c < table->n_columns; c++) {
-            ladle_column_info info = {.struct_size = sizeof info};
-            (void)ladle_table_column(table->table, c, &info);
-            for (int64_t i = 0; i < info.n_pages; i++) {
-                ladle_page_info page = {.struct_size = sizeof page};
-                (void)ladle_table_page(table->table, c, i, &page);
+            ladle_page_info page = {.struct_size = sizeof page};
+            for (int64_t i = 0; ladle_table_page(table->table, c, i, &page, NULL) == LADLE_OK; i++) {
                 if (page.offset < 0)
                     continue;
                 place at = {
@@ -179,10 +176,10 @@ static bool depends_on(const seen_table *original, int32_t c, const place *p)
     ladle_page_info mine = {.struct_size = sizeof mine}, hit = {.struct_size = sizeof hit};
     if (c == p->column || column->counter == p->column)
         return true;
-    for (int64_t i = 0; ladle_table_page(original->table, p->column, i, &hit) == LADLE_OK; i++)
+    for (int64_t i = 0; ladle_table_page(original->table, p->column, i, &hit, NULL) == LADLE_OK; i++)
         if (hit.first_entry == p->first)
             break;
-    for (int64_t i = 0; ladle_table_page(original->table, c, i, &mine) == LADLE_OK; i++)
+    for (int64_t i = 0; ladle_table_page(original->table, c, i, &mine, NULL) == LADLE_OK; i++)
         if (mine.offset >= 0 && mine.offset == hit.offset)
             return true;
     return false;

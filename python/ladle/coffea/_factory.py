@@ -355,8 +355,8 @@ def _preload(
 def _describe(source: TableSource, base: BaseForm, seconds: dict[str, float]) -> SourceInfo:
     native = set(base.native.values())
     nbytes = {"native": 0, "other": 0}
-    for index, column in enumerate(source.columns):
-        nbytes["native" if index in native else "other"] += column.disk_nbytes
+    for index in range(len(source.columns)):
+        nbytes["native" if index in native else "other"] += source.table.storage(index)[1]
     return SourceInfo(
         path=source.path,
         table=source.object_path,
