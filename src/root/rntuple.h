@@ -184,7 +184,6 @@ typedef struct ladle_rntuple {
     ladle_file *file;
     int64_t max_key_nbytes;
     uint64_t header_checksum;
-    bool verify_pages; /* against their checksums, where they have one */
     ladle_layout *layouts;
     ladle_stream *streams;
     ladle_physical *physicals;

@@ -52,7 +52,7 @@ ladle_status ladle_rntuple_open_page(const ladle_rntuple *table, int32_t physica
             return status;
         record = input;
     }
-    if (page->has_checksum && table->verify_pages) {
+    if (page->has_checksum && !ladle_context_limits(table->base.context)->skip_page_checksums) {
         uint64_t wanted = ladle_load_le64(record + page->nbytes), computed = ladle_xxh3_64(record, page->nbytes);
         if (wanted != computed)
             return ladle_fail(error, LADLE_CHECKSUM, page->offset,
@@ -558,7 +558,6 @@ ladle_table *ladle_rntuple_open(ladle_file *file, const ladle_key_info *key, lad
     (void)pthread_mutex_init(&table->lock, NULL);
     ladle_file_retain(file);
     table->file = file;
-    table->verify_pages = true;
     table->last_page.column = -1;
     table->last_bases.stream = -1;
     base->source = file->source;
