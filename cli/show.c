@@ -140,7 +140,7 @@ static void print_json(const cli_session *session, const cli_selection *selectio
     cli_json_open(&json, '[');
     for (int32_t i = 0; i < selection->count && !cli_output_failed(out); ++i) {
         cli_json_line(&json);
-        print_json_column(&json, table, selection->columns[i]);
+        print_json_column(&json, table, selection->items[i].column);
     }
     cli_puts(out, "\n");
     cli_json_close(&json, ']');
@@ -154,7 +154,7 @@ static void print_text(const cli_session *session, const cli_selection *selectio
     char type[TYPE_NBYTES];
     size_t name_width = strlen("column"), type_width = strlen("type");
     for (int32_t i = 0; i < selection->count; ++i) {
-        ladle_column_info info = describe(table, selection->columns[i], type);
+        ladle_column_info info = describe(table, selection->items[i].column, type);
         size_t name = cli_text_width(info.name);
         name_width = name > name_width ? name : name_width;
         type_width = strlen(type) > type_width ? strlen(type) : type_width;
@@ -170,13 +170,13 @@ static void print_text(const cli_session *session, const cli_selection *selectio
     cli_put_text(out, "type", type_width);
     cli_puts(out, "     pages    disk bytes  codec   ratio\n");
     for (int32_t i = 0; i < selection->count && !cli_output_failed(out); ++i) {
-        ladle_column_info info = describe(table, selection->columns[i], type);
+        ladle_column_info info = describe(table, selection->items[i].column, type);
         char codec[8];
         double ratio = 0;
-        bool has_page = first_page(table, selection->columns[i], codec, &ratio);
+        bool has_page = first_page(table, selection->items[i].column, codec, &ratio);
         cli_put_text(out, info.name, name_width + 2);
         cli_put_text(out, type, type_width);
-        ladle_storage_info storage = storage_of(table, selection->columns[i]);
+        ladle_storage_info storage = storage_of(table, selection->items[i].column);
         cli_printf(out, "  %8" PRId64 "  %12" PRId64, storage.n_pages, storage.disk_nbytes);
         if (info.reason != NULL) {
             cli_puts(out, "  cannot be read: ");
@@ -197,7 +197,7 @@ static int run(const cli_options *options, cli_output *out)
     cli_selection selection = {0};
     int status = cli_session_open(&session, options, CLI_WITH_TABLE);
     if (status == CLI_OK) {
-        status = cli_selection_make(&selection, &session, options);
+        status = cli_selection_make(&selection, &session, options, false);
     }
     if (status == CLI_OK && options->json) {
         print_json(&session, &selection, out);
