@@ -22,11 +22,16 @@
 #include <unistd.h>
 #include <zstd.h>
 
-enum { MAX_ROUNDS = 99, COLUMNS_AT_ONCE = 64, DISK_NBYTES_AT_ONCE = 4 << 20 };
+enum { MAX_ROUNDS = 99, COLUMNS_AT_ONCE = 64, DECODED_NBYTES_AT_ONCE = 16 << 20 };
 
 typedef struct figures {
     double floor, one, two; /* seconds */
 } figures;
+
+typedef struct floor_place {
+    int64_t offset, nbytes, decoded_nbytes;
+    bool is_stored;
+} floor_place;
 
 typedef struct floor_state {
     int fd;
@@ -34,7 +39,11 @@ typedef struct floor_state {
     struct libdeflate_decompressor *deflate;
     uint8_t *in, *out;
     size_t in_size, out_size;
-    int64_t disk_nbytes, decoded_nbytes, pages;
+    bool is_tree;
+    floor_place *pages;
+    int64_t *column_nbytes; /* of each column's pages, decompressed */
+    int64_t n_pages, room;
+    int64_t disk_nbytes, decoded_nbytes;
 } floor_state;
 
 static void die(const char *what, const ladle_error *error)
@@ -51,11 +60,6 @@ static double seconds(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
 static uint32_t le24(const uint8_t *p)
@@ -83,7 +87,44 @@ static void decompress(floor_state *s, const uint8_t *block, uint32_t in_nbytes,
         die("a block cannot be decompressed", NULL);
 }
 
-static void floor_page(floor_state *s, const ladle_page_info *page)
+/* The pages of all readable columns, in the order of the columns: found before anything is timed. */
+static void find_pages(floor_state *s, ladle_table *table)
+{
+    ladle_error error;
+    s->column_nbytes = calloc((size_t)ladle_table_n_columns(table) + 1, sizeof *s->column_nbytes);
+    if (s->column_nbytes == NULL)
+        die("no memory", NULL);
+    s->is_tree = strcmp(ladle_table_format(table), "TTree") == 0;
+    for (int32_t i = 0; i < ladle_table_n_columns(table); i++) {
+        ladle_column_info column = {.struct_size = sizeof column};
+        ladle_storage_info storage = {.struct_size = sizeof storage};
+        ladle_table_column(table, i, &column);
+        if (ladle_table_storage(table, i, &storage, &error) != LADLE_OK)
+            die("cannot find pages", &error);
+        for (int64_t j = 0; column.reason == NULL && j < storage.n_pages; j++) {
+            ladle_page_info info = {.struct_size = sizeof info};
+            ladle_page_detail detail = {.struct_size = sizeof detail};
+            if (ladle_table_page(table, i, j, &info, &error) != LADLE_OK ||
+                ladle_table_page_detail(table, i, j, &detail, &error) != LADLE_OK)
+                die("cannot find a page", &error);
+            if (info.offset < 0)
+                continue;
+            if (s->n_pages == s->room) {
+                s->room = s->room == 0 ? 1024 : 2 * s->room;
+                s->pages = realloc(s->pages, (size_t)s->room * sizeof *s->pages);
+                if (s->pages == NULL)
+                    die("no memory", NULL);
+            }
+            s->pages[s->n_pages++] =
+                (floor_place){info.offset, info.nbytes, detail.decoded_nbytes, strcmp(detail.codec, "none") == 0};
+            s->disk_nbytes += info.nbytes;
+            s->decoded_nbytes += detail.decoded_nbytes;
+            s->column_nbytes[i] += detail.decoded_nbytes;
+        }
+    }
+}
+
+static void floor_page(floor_state *s, const floor_place *page)
 {
     if ((size_t)page->nbytes > s->in_size) {
         s->in_size = (size_t)page->nbytes * 2;
@@ -91,19 +132,17 @@ static void floor_page(floor_state *s, const ladle_page_info *page)
     }
     if (s->in == NULL || pread(s->fd, s->in, (size_t)page->nbytes, page->offset) != page->nbytes)
         die("cannot read a page", NULL);
-    uint32_t object = be32(s->in + 6), key = (uint32_t)s->in[14] << 8 | s->in[15];
-    s->disk_nbytes += page->nbytes;
-    s->decoded_nbytes += object;
-    s->pages++;
-    if (object <= (uint32_t)page->nbytes - key)
-        return; /* stored as it is: pread was all */
+    if (page->is_stored)
+        return; /* pread was all */
+    uint32_t object = (uint32_t)page->decoded_nbytes;
     if (object > s->out_size) {
         s->out_size = (size_t)object * 2;
         s->out = realloc(s->out, s->out_size);
         if (s->out == NULL)
             die("no memory", NULL);
     }
-    const uint8_t *block = s->in + key;
+    /* A basket begins with its key, whose length is in it. */
+    const uint8_t *block = s->is_tree ? s->in + ((uint32_t)s->in[14] << 8 | s->in[15]) : s->in;
     for (uint32_t done = 0; done < object;) {
         uint32_t in_nbytes = le24(block + 3), out_nbytes = le24(block + 6);
         decompress(s, block, in_nbytes, s->out + done, out_nbytes);
@@ -112,18 +151,11 @@ static void floor_page(floor_state *s, const ladle_page_info *page)
     }
 }
 
-static double run_floor(floor_state *s, ladle_table *table)
+static double run_floor(floor_state *s)
 {
-    s->disk_nbytes = s->decoded_nbytes = s->pages = 0;
     double begin = seconds();
-    for (int32_t i = 0; i < ladle_table_n_columns(table); i++) {
-        ladle_column_info column = {.struct_size = sizeof column};
-        ladle_table_column(table, i, &column);
-        ladle_page_info page = {.struct_size = sizeof page};
-        for (int64_t j = 0; column.reason == NULL && ladle_table_page(table, i, j, &page, NULL) == LADLE_OK; j++)
-            if (page.offset >= 0)
-                floor_page(s, &page);
-    }
+    for (int64_t i = 0; i < s->n_pages; i++)
+        floor_page(s, &s->pages[i]);
     return seconds() - begin;
 }
 
@@ -136,25 +168,22 @@ static void read_and_release(ladle_reader *reader, const ladle_request *requests
         ladle_lease_release(leases[i]);
 }
 
-/* Reads the data of every column and lets go of it: about 4 MiB on disk at once, as one who streams would. */
-static double run_ladle(ladle_reader *reader, ladle_table *table)
+/* Reads the data of every column and lets go of it: about 16 MiB of pages at once, as one who streams would. */
+static double run_ladle(ladle_reader *reader, ladle_table *table, const int64_t *column_nbytes)
 {
     double begin = seconds();
     ladle_request requests[COLUMNS_AT_ONCE];
-    int64_t n = 0, disk_nbytes = 0;
+    int64_t n = 0, nbytes = 0;
     for (int32_t i = 0; i < ladle_table_n_columns(table); i++) {
         ladle_column_info column = {.struct_size = sizeof column};
         ladle_table_column(table, i, &column);
         if (column.reason != NULL)
             continue;
-        ladle_request data = {table, i, column.n_buffers - 1, 0, column.n_entries};
-        requests[n++] = data;
-        ladle_storage_info storage = {.struct_size = sizeof storage};
-        ladle_table_storage(table, i, &storage, NULL);
-        disk_nbytes += storage.disk_nbytes;
-        if (n == COLUMNS_AT_ONCE || disk_nbytes >= DISK_NBYTES_AT_ONCE) {
+        requests[n++] = (ladle_request){table, i, column.n_buffers - 1, 0, column.n_entries};
+        nbytes += column_nbytes[i];
+        if (n == COLUMNS_AT_ONCE || nbytes >= DECODED_NBYTES_AT_ONCE) {
             read_and_release(reader, requests, n);
-            n = disk_nbytes = 0;
+            n = nbytes = 0;
         }
     }
     read_and_release(reader, requests, n);
@@ -197,11 +226,12 @@ int main(int argc, char **argv)
         .fd = open(path, O_RDONLY | O_CLOEXEC), .zstd = ZSTD_createDCtx(), .deflate = libdeflate_alloc_decompressor()};
     if (state.fd < 0 || state.zstd == NULL || state.deflate == NULL)
         die("cannot begin", NULL);
+    find_pages(&state, table);
     static figures all[MAX_ROUNDS + 1];
     for (int i = 0; i <= rounds; i++) {
-        all[i].floor = run_floor(&state, table);
-        all[i].one = run_ladle(one, table);
-        all[i].two = run_ladle(two, table);
+        all[i].floor = run_floor(&state);
+        all[i].one = run_ladle(one, table, state.column_nbytes);
+        all[i].two = run_ladle(two, table, state.column_nbytes);
     }
     double floor_s = median(all + 1, rounds, offsetof(figures, floor));
     double one_s = median(all + 1, rounds, offsetof(figures, one));
@@ -210,7 +240,7 @@ int main(int argc, char **argv)
         printf("{\"entries\": %lld, \"columns\": %d, \"pages\": %lld, \"disk_nbytes\": %lld, \"decoded_nbytes\": %lld, "
                "\"rounds\": %d, \"floor_s\": %.4f, \"one_thread_s\": %.4f, \"two_threads_s\": %.4f, "
                "\"one_thread_ratio\": %.3f, \"two_threads_ratio\": %.3f}\n",
-               (long long)ladle_table_n_entries(table), ladle_table_n_columns(table), (long long)state.pages,
+               (long long)ladle_table_n_entries(table), ladle_table_n_columns(table), (long long)state.n_pages,
                (long long)state.disk_nbytes, (long long)state.decoded_nbytes, rounds, floor_s, one_s, two_s,
                one_s / floor_s, two_s / floor_s);
     else
@@ -218,9 +248,11 @@ int main(int argc, char **argv)
                "floor (pread + decompress, one core)  %7.3f s\n"
                "ladle, one thread                     %7.3f s   %.2f x floor\n"
                "ladle, two threads                    %7.3f s   %.2f x floor\n",
-               (long long)ladle_table_n_entries(table), ladle_table_n_columns(table), (long long)state.pages,
+               (long long)ladle_table_n_entries(table), ladle_table_n_columns(table), (long long)state.n_pages,
                (double)state.disk_nbytes / 1e6, (double)state.decoded_nbytes / 1e6, rounds, floor_s, one_s,
                one_s / floor_s, two_s, two_s / floor_s);
+    free(state.column_nbytes);
+    free(state.pages);
     free(state.in);
     free(state.out);
     ZSTD_freeDCtx(state.zstd);

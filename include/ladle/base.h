@@ -76,7 +76,7 @@ typedef struct ladle_error {
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
-/* Ceilings on what a file may ask for. A file that needs more is refused with LADLE_LIMIT, naming
+/* Ceilings on what a file may ask for, and how far it is trusted. A file that needs more is refused with LADLE_LIMIT, naming
  * the limit. struct_size comes first, so that later versions can append fields. */
 typedef struct ladle_limits {
     size_t struct_size;          /* sizeof(ladle_limits) */
@@ -85,7 +85,8 @@ typedef struct ladle_limits {
     int64_t max_buffer_nbytes;   /* one delivered buffer (default 64 GiB) */
     int32_t max_columns;         /* of one table (default 1,000,000) */
     int32_t max_keys;            /* of one directory (default 10,000,000) */
-    int32_t max_depth;           /* of directories and of nested branches (default 64) */
+    int32_t max_depth;           /* of directories, and of nested branches and fields (default 64) */
+    bool skip_page_checksums;    /* RNTuple's pages are not verified against their XXH3 (default false) */
 } ladle_limits;
 
 /* The defaults above. */

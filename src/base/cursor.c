@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/little.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -108,18 +109,50 @@ int64_t ladle_cursor_i64(ladle_cursor *c, const char *what)
     return p == NULL ? 0 : (int64_t)ladle_load_be64(p);
 }
 
-ladle_text ladle_cursor_string(ladle_cursor *c, const char *what)
+static uint64_t little(ladle_cursor *c, int nbytes, const char *what)
+{
+    const uint8_t *p = ladle_cursor_take(c, nbytes, what);
+    return p == NULL ? 0 : ladle_load_le(p, nbytes);
+}
+
+uint16_t ladle_cursor_le16(ladle_cursor *c, const char *what)
+{
+    return (uint16_t)little(c, 2, what);
+}
+
+uint32_t ladle_cursor_le32(ladle_cursor *c, const char *what)
+{
+    return (uint32_t)little(c, 4, what);
+}
+
+uint64_t ladle_cursor_le64(ladle_cursor *c, const char *what)
+{
+    return little(c, 8, what);
+}
+
+/* `nbytes` characters at the cursor. */
+static ladle_text characters(ladle_cursor *c, int64_t nbytes, const char *what)
 {
     ladle_text text = {"", 0};
-    int64_t nbytes = ladle_cursor_u8(c, what);
-    if (nbytes == 255)
-        nbytes = ladle_cursor_i32(c, what);
     const uint8_t *p = ladle_cursor_take(c, nbytes, what);
     if (p != NULL) {
         text.data = (const char *)p;
         text.nbytes = (size_t)nbytes;
     }
     return text;
+}
+
+ladle_text ladle_cursor_le_string(ladle_cursor *c, const char *what)
+{
+    return characters(c, ladle_cursor_le32(c, what), what);
+}
+
+ladle_text ladle_cursor_string(ladle_cursor *c, const char *what)
+{
+    int64_t nbytes = ladle_cursor_u8(c, what);
+    if (nbytes == 255)
+        nbytes = ladle_cursor_i32(c, what);
+    return characters(c, nbytes, what);
 }
 
 ladle_text ladle_cursor_c_string(ladle_cursor *c, size_t limit, const char *what)

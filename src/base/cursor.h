@@ -1,8 +1,8 @@
 /* base/cursor.h: the one door to metadata bytes.
  *
- * A cursor reads big-endian values within bounds. The first read that does not fit fails it; a failed
- * cursor stays failed and gives zeros, so that a parser checks once per record. Nothing else in
- * root/ does arithmetic on pointers into metadata.
+ * A cursor reads values within bounds: big-endian ones of ROOT's objects, little-endian ones of RNTuple's. The first
+ * read that does not fit fails it; a failed cursor stays failed and gives zeros, so that a parser checks once per
+ * record. Nothing else in root/ does arithmetic on pointers into metadata.
  */
 #ifndef LADLE_BASE_CURSOR_H
 #define LADLE_BASE_CURSOR_H
@@ -49,6 +49,11 @@ uint32_t ladle_cursor_u32(ladle_cursor *c, const char *what);
 int32_t ladle_cursor_i32(ladle_cursor *c, const char *what);
 int64_t ladle_cursor_i64(ladle_cursor *c, const char *what);
 
+/* Little-endian, as in RNTuple's envelopes. */
+uint16_t ladle_cursor_le16(ladle_cursor *c, const char *what);
+uint32_t ladle_cursor_le32(ladle_cursor *c, const char *what);
+uint64_t ladle_cursor_le64(ladle_cursor *c, const char *what);
+
 /* The next `nbytes` bytes, or NULL (failed). Borrows from the object. */
 const uint8_t *ladle_cursor_take(ladle_cursor *c, int64_t nbytes, const char *what);
 void ladle_cursor_skip(ladle_cursor *c, int64_t nbytes, const char *what);
@@ -64,6 +69,9 @@ typedef struct ladle_text {
 
 /* ROOT's TString: length in one byte, or 255 and then in four. */
 ladle_text ladle_cursor_string(ladle_cursor *c, const char *what);
+
+/* RNTuple's string: length in four bytes, little-endian. */
+ladle_text ladle_cursor_le_string(ladle_cursor *c, const char *what);
 
 /* A zero-terminated string of at most `limit` bytes. */
 ladle_text ladle_cursor_c_string(ladle_cursor *c, size_t limit, const char *what);

@@ -17,6 +17,9 @@
 
 #include "memory/context.h"
 
+/* No codec turns a byte into more bytes than this: zstd comes closest, with 128 KiB from the 4 bytes of a run. */
+enum { LADLE_MAX_RATIO = 32768 };
+
 /* State of the decompressors: one thread at a time. Made on first use, then kept. */
 typedef struct ladle_decompressor ladle_decompressor;
 

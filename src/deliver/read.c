@@ -219,6 +219,7 @@ typedef struct many {
     ladle_error *errors;
     ladle_vector lengths;  /* of lengths */
     int64_t *needs;        /* for each request: its lengths, or -1 */
+    int64_t *twins;        /* for each request: an earlier one for the same buffer, or -1 */
     ladle_target *targets; /* room for one per request and one per lengths */
     int64_t *owners;       /* for each target of the second pass: its request */
 } many;
@@ -253,6 +254,25 @@ static int64_t need_lengths(many *m, const ladle_request *request, ladle_error *
     return m->lengths.count - 1;
 }
 
+/* Columns of one collection ask for the same offsets, or index: these are read once. */
+static int64_t find_twin(const many *m, int64_t index)
+{
+    const ladle_request *r = &m->requests[index];
+    ladle_buffer_info wanted = {.struct_size = sizeof wanted}, other = {.struct_size = sizeof other};
+    if (column_of(r)->lists != LADLE_LISTS_STORED || is_data(r) ||
+        ladle_table_buffer(r->table, r->column, r->buffer, &wanted) != LADLE_OK)
+        return -1;
+    for (int64_t i = 0; i < index; i++) {
+        const ladle_request *o = &m->requests[i];
+        if (o->table == r->table && o->start == r->start && o->stop == r->stop && m->twins[i] < 0 &&
+            m->errors[i].status == LADLE_OK &&
+            ladle_table_buffer(o->table, o->column, o->buffer, &other) == LADLE_OK && other.owner == wanted.owner &&
+            other.role == wanted.role)
+            return i;
+    }
+    return -1;
+}
+
 static void add_target(ladle_target *target, ladle_table *table, int32_t column, int32_t buffer, int64_t start,
                        int64_t stop)
 {
@@ -285,7 +305,7 @@ static void read_first_pass(many *m)
         }
     int64_t n_counts = n;
     for (int64_t i = 0; i < m->n; i++)
-        if (m->errors[i].status == LADLE_OK && m->needs[i] < 0 && !is_gathered(&m->requests[i])) {
+        if (m->errors[i].status == LADLE_OK && m->needs[i] < 0 && m->twins[i] < 0 && !is_gathered(&m->requests[i])) {
             const ladle_request *r = &m->requests[i];
             m->owners[n - n_counts] = i;
             add_target(&m->targets[n++], r->table, r->column, r->buffer, r->start, r->stop);
@@ -347,18 +367,20 @@ static ladle_status read_many(ladle_reader *reader, const ladle_request *request
 {
     many m = {.reader = reader, .requests = requests, .n = n, .leases = leases, .errors = errors};
     ladle_vector_init(&m.lengths, reader->context, sizeof(lengths));
-    size_t size = (size_t)n * (sizeof *m.needs + sizeof *m.owners + 2 * sizeof *m.targets) + 1;
+    size_t size = (size_t)n * (sizeof *m.needs + sizeof *m.owners + sizeof *m.twins + 2 * sizeof *m.targets) + 1;
     uint8_t *room = ladle_alloc(reader->context, size, LADLE_MEMORY_METADATA, error);
     if (room == NULL)
         return (ladle_status)error->status;
     m.targets = (ladle_target *)(void *)room;
     m.needs = (int64_t *)(void *)(room + 2 * (size_t)n * sizeof *m.targets);
     m.owners = m.needs + n;
+    m.twins = m.owners + n;
     for (int64_t i = 0; i < n; i++) {
         m.needs[i] = -1;
         memset(&errors[i], 0, sizeof errors[i]);
         if (check(&requests[i], &errors[i]) == LADLE_OK && is_counted(&requests[i]))
             m.needs[i] = need_lengths(&m, &requests[i], &errors[i]);
+        m.twins[i] = errors[i].status == LADLE_OK ? find_twin(&m, i) : -1;
     }
     if (given != NULL && m.lengths.count == 1) {
         ladle_lease_retain(given);
@@ -366,6 +388,13 @@ static ladle_status read_many(ladle_reader *reader, const ladle_request *request
     }
     read_first_pass(&m);
     read_second_pass(&m);
+    for (int64_t i = 0; i < n; i++)
+        if (m.twins[i] >= 0) {
+            errors[i] = errors[m.twins[i]];
+            leases[i] = leases[m.twins[i]];
+            if (leases[i] != NULL)
+                ladle_lease_retain(leases[i]);
+        }
     for (int64_t i = 0; i < m.lengths.count; i++)
         ladle_lease_release(((lengths *)m.lengths.items)[i].offsets);
     ladle_vector_destroy(&m.lengths);

@@ -12,9 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* No codec turns a byte into more than this: zstd comes closest, with 128 KiB from the 4 bytes of a run. */
-static const int64_t max_ratio = 32768;
-
 static const ladle_tree_column *layout_of(const ladle_table *table, int32_t column)
 {
     return &((const ladle_tree_table *)table)->columns[column];
@@ -134,7 +131,7 @@ static ladle_status check_plausible(const ladle_table *table, int32_t column, co
     if (!ladle_multiply(items, slice->total >= 0 ? item_nbytes(table, column) : 1, &nbytes) || nbytes > limit)
         return ladle_fail(error, LADLE_LIMIT, slice->offset,
                           "%" PRId64 " values need more than max_page_nbytes, %" PRId64 " bytes", items, limit);
-    if (slice->offset >= 0 && nbytes / max_ratio > slice->nbytes)
+    if (slice->offset >= 0 && nbytes / LADLE_MAX_RATIO > slice->nbytes)
         return ladle_fail(error, LADLE_CORRUPT, slice->offset,
                           "a basket of %" PRId64 " bytes cannot hold %" PRId64 " bytes of values", slice->nbytes,
                           nbytes);

@@ -72,7 +72,8 @@ ladle_status ladle_object_read(ladle_file *file, int64_t seek, int64_t nbytes, l
                                ladle_error *error);
 void ladle_object_free(ladle_context *context, ladle_object *object);
 
-/* Opens the TTree behind a key. Returns owned. */
+/* Opens the TTree or RNTuple behind a key (tree.h, rntuple.h). Returns owned. */
 ladle_table *ladle_tree_open(ladle_file *file, const ladle_key_info *key, ladle_error *error);
+ladle_table *ladle_rntuple_open(ladle_file *file, const ladle_key_info *key, ladle_error *error);
 
 #endif

@@ -316,10 +316,8 @@ ladle_table *ladle_file_table(ladle_file *file, const char *path, ladle_error *e
     const ladle_key_info *key = NULL;
     ladle_table *table = NULL;
     if (keys != NULL && find_table(keys, path, &key, error) == LADLE_OK) {
-        if (strstr(key->class_name, "RNTuple") != NULL)
-            ladle_fail(error, LADLE_UNSUPPORTED, key->offset, "an RNTuple, which this version does not read yet");
-        else
-            table = ladle_tree_open(file, key, error);
+        bool is_rntuple = strstr(key->class_name, "RNTuple") != NULL;
+        table = is_rntuple ? ladle_rntuple_open(file, key, error) : ladle_tree_open(file, key, error);
         if (table == NULL && error->where[0] == '\0')
             ladle_error_where(error, "", "%s", key->path);
         else if (table == NULL)

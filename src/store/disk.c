@@ -3,7 +3,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "io/pread.h"
-#include "store/little.h"
+#include "base/little.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
-#include "store/little.h"
+#include "base/little.h"
 
 #include <inttypes.h>
 #include <string.h>

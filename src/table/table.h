@@ -53,7 +53,7 @@ typedef struct ladle_slice {
     int64_t skip;    /* of these, before the range */
     int64_t take;    /* of these, in the range */
     int64_t dest;    /* place of the first in the buffer; that of offsets begins with a 0 before the first item */
-    int64_t mark[4]; /* the format's own, from plan to decode to finish */
+    int64_t mark[5]; /* the format's own, from plan to decode to finish */
 } ladle_slice;
 
 /* Where ops.split puts what a page without known lengths turns out to hold. */

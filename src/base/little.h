@@ -1,7 +1,7 @@
-/* store/little.h: unaligned little-endian loads and stores, for what stores write themselves. The caller has checked
+/* base/little.h: unaligned little-endian loads and stores. The caller has checked
  * that the bytes are there. */
-#ifndef LADLE_STORE_LITTLE_H
-#define LADLE_STORE_LITTLE_H
+#ifndef LADLE_BASE_LITTLE_H
+#define LADLE_BASE_LITTLE_H
 
 #include <stdint.h>
 
