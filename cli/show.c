@@ -10,11 +10,11 @@ static const char help[] =
     "Usage: ladle show [OPTION...] FILE[:TABLE] [COLUMN...]\n\n"
     "Describes a table and its columns: name, type as awkward writes it, pages, bytes on disk, and of\n"
     "the first page the codec and the decompressed bytes per byte on disk (\"?\" where its header is\n"
-    "damaged). A column that cannot be read is listed with the reason. COLUMN is a name, a record or\n"
-    "a pattern such as 'Jet_*'; without one: all. With --json: an object {\"file\", \"uuid\", \"table\", \"format\",\n"
-    "\"title\", \"entries\", \"n_columns\", \"n_clusters\", \"disk_nbytes\", \"columns\": [{\"name\", \"type\",\n"
-    "\"type_name\", \"title\", \"counter\", \"pages\", \"disk_nbytes\", \"decoded_nbytes\", \"codec\",\n"
-    "\"error\"}]}.\n";
+    "damaged). A column that cannot be read is listed with the reason. Columns of a record have its\n"
+    "name before their own. COLUMN is a name, a record or a pattern such as 'Jet_*'; without one:\n"
+    "all. With --json: an object {\"file\", \"uuid\", \"table\", \"format\", \"title\", \"entries\",\n"
+    "\"n_columns\", \"n_clusters\", \"disk_nbytes\", \"columns\": [{\"name\", \"type\", \"type_name\", \"title\",\n"
+    "\"counter\", \"pages\", \"disk_nbytes\", \"decoded_nbytes\", \"codec\", \"error\"}]}.\n";
 
 #define TYPE_NBYTES 256
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import uproot
 
-from tests.cli.made import N_ENTRIES, made_columns
+from tests.cli.made import N_ENTRIES, NESTED, made_columns
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,6 +83,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             tree.extend({k: v[start : start + 1000] for k, v in columns.items()})
         file.mktree("inner/deep/points", {"x": np.dtype("f8")}).extend({"x": np.arange(5.0)})
         file["counts"] = np.histogram([1.0, 2.0, 2.0])
+    return path
+
+
+@pytest.fixture(scope="session")
+def nested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An RNTuple of all nested types: the same three rows in each of its four clusters."""
+    path = tmp_path_factory.mktemp("nested") / "nested.root"
+    array = ak.Array(NESTED)
+    with uproot.recreate(path) as file:
+        ntuple = file.mkrntuple("Events", array)
+        for _ in range(3):
+            ntuple.extend(array)
     return path
 
 

@@ -1,4 +1,4 @@
-"""Columns whose figures are easy to get wrong."""
+"""Columns whose figures are easy to get wrong, and rows of all nested types."""
 
 import awkward as ak
 import numpy as np
@@ -31,3 +31,38 @@ def made_columns() -> dict[str, np.ndarray | ak.Array]:
         "matrix": random.integers(0, 100, (N_ENTRIES, 2, 2)).astype(np.int16),
         "jagged": ak.unflatten(random.normal(size=counts.sum()).astype(np.float32), counts),
     }
+
+
+#: Records in lists, options, tuples, variants; each kind empty, absent and full.
+NESTED = [
+    {
+        "run": 1,
+        "jets": [{"pt": 1.5, "hits": [1, 2]}, {"pt": 2.5, "hits": []}],
+        "best": 3.5,
+        "pair": (1, "one"),
+        "either": 7,
+        "deep": {"x": -1, "in": {"y": [True], "z": "\u00e9"}},
+        "tries": [None, 3, 4],
+        "eithers": ["a", 1, "b"],
+    },
+    {
+        "run": 2,
+        "jets": [],
+        "best": None,
+        "pair": (2, ""),
+        "either": "text",
+        "deep": {"x": -2, "in": {"y": [], "z": ""}},
+        "tries": [],
+        "eithers": [],
+    },
+    {
+        "run": 3,
+        "jets": [{"pt": -0.5, "hits": [9]}],
+        "best": -1.0,
+        "pair": (3, 'a "quoted" one'),
+        "either": "more",
+        "deep": {"x": -3, "in": {"y": [False, True], "z": "z"}},
+        "tries": [None],
+        "eithers": [2, 3],
+    },
+]

@@ -11,7 +11,7 @@ import pytest
 import uproot
 
 from tests.cli.conftest import Run
-from tests.cli.made import N_ENTRIES, made_columns
+from tests.cli.made import N_ENTRIES, NESTED, made_columns
 
 
 def rows(run: Run, *words: str | Path) -> list[dict[str, Any]]:
@@ -116,3 +116,71 @@ def test_floats_read_back(run: Run, tmp_path: Path) -> None:
     for text, value in zip(line, doubles.tolist(), strict=True):
         if math.isfinite(value):
             assert len(text) <= len(f'{{"double": {value!r}}}')
+
+
+def as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def leaf(value: Any, *names: str) -> Any:
+    """What is at a path of members, through the lists on the way."""
+    if isinstance(value, list):
+        return [leaf(item, *names) for item in value]
+    return leaf(value[names[0]], *names[1:]) if names else value
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 12), (1, 2), (2, 10), (5, 6), (-1, 12)])
+def test_nested_rows(run: Run, nested: Path, start: int, stop: int) -> None:
+    words = ["--start", str(start), "--stop", str(stop), nested]
+    wanted = as_json(NESTED * 4)[start:stop]
+    assert rows(run, *words) == wanted
+    assert rows(run, *words, "*") == wanted
+    fields = [*reversed(NESTED[0])]
+    found = rows(run, *words, *fields, "run")
+    assert found == wanted
+    assert list(found[0]) == fields
+
+
+def test_parts_of_records(run: Run, nested: Path) -> None:
+    names = ["jets.pt", "deep.in", "deep.in.y", "jets", "deep.in.y"]
+    found = rows(run, nested, *names)
+    assert list(found[0]) == ["jets.pt", "deep.in", "deep.in.y", "jets"]
+    for row, wanted in zip(found, as_json(NESTED * 4), strict=True):
+        for name, value in row.items():
+            assert value == leaf(wanted, *name.split("."))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "keys"),
+    [
+        ("jets.*", ["jets.pt", "jets.hits"]),
+        ("j*", ["jets"]),
+        ("*.?", ["deep.x", "deep.in.y", "deep.in.z"]),
+        ("deep.*", ["deep.x", "deep.in"]),
+        ("*.in.[yz]", ["deep.in.y", "deep.in.z"]),
+    ],
+)
+def test_patterns_of_records(run: Run, nested: Path, pattern: str, keys: list[str]) -> None:
+    for row, wanted in zip(rows(run, nested, pattern), as_json(NESTED * 4), strict=True):
+        assert list(row) == keys
+        assert row == {key: leaf(wanted, *key.split(".")) for key in keys}
+
+
+def test_parts_of_tuples_and_variants(run: Run, nested: Path) -> None:
+    found = rows(run, nested, "pair._1", "either._0", "either._1", "eithers._0")
+    for row, wanted in zip(found, NESTED * 4, strict=True):
+        either = wanted["either"]
+        assert row == {
+            "pair._1": wanted["pair"][1],
+            "either._0": either if isinstance(either, int) else None,
+            "either._1": either if isinstance(either, str) else None,
+            "eithers._0": [x if isinstance(x, str) else None for x in wanted["eithers"]],
+        }
+
+
+@pytest.mark.parametrize("name", ["test_stl_containers", "test_nested_structs", "ntpl001_staff"])
+def test_real_ntuples(run: Run, testdata: Path, name: str) -> None:
+    path = testdata / f"{name}_rntuple_v1-0-0-0.root"
+    with uproot.open(path) as file:
+        table = next(key for key, kind in file.classnames().items() if kind == "ROOT::RNTuple")
+        assert rows(run, path) == as_json(file[table].arrays().to_list())

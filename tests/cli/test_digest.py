@@ -14,7 +14,7 @@ import uproot
 import xxhash
 
 from tests.cli.conftest import Run
-from tests.cli.made import N_ENTRIES, made_columns
+from tests.cli.made import N_ENTRIES, NESTED, made_columns
 
 FIGURES = ["column", "type", "entries", "values", "sum", "offsets_xxh3", "data_xxh3"]
 
@@ -252,3 +252,59 @@ def test_budget_too_small(run: Run, made: Path) -> None:
     result: subprocess.CompletedProcess[str] = run("digest", "--budget", "1 kB", f"{made}:Events")
     assert result.returncode == 1
     assert "budget" in result.stderr
+
+
+def test_a_twin_has_the_same_digest(run: Run, made: Path, tmp_path: Path) -> None:
+    path = tmp_path / "twin.root"
+    columns = {name: ak.Array(values) for name, values in made_columns().items()}
+    array = ak.zip(columns, depth_limit=1)
+    with uproot.recreate(path) as file:
+        ntuple = file.mkrntuple("Events", array[:700])
+        ntuple.extend(array[700:])
+    for words in ([], ["--start=699", "--stop=701"]):
+        one = {each["column"]: each for each in digest(run, *words, f"{made}:Events")}
+        for each in digest(run, *words, f"{path}:Events"):
+            assert_same(each, one.pop(each["column"]))
+        assert set(one) == {"njagged"}
+
+
+@pytest.mark.parametrize("name", ["nano_dy", "nano_tree", "pfnano"])
+def test_samples_and_their_twins(run: Run, samples: Path, name: str) -> None:
+    one = {each["column"]: each for each in digest(run, samples / f"{name}.root")}
+    two = {each["column"]: each for each in digest(run, samples / f"{name}_rntuple.root")}
+    assert set(two) == set(one)
+    for column, each in two.items():
+        if each["type"] == one[column]["type"]:
+            assert_same(each, one[column])
+    assert sum(each["type"] == one[column]["type"] for column, each in two.items()) > 900
+
+
+def test_buffers_of_all_roles(run: Run, nested: Path) -> None:
+    found = {each["column"]: each for each in digest(run, f"{nested}:Events")}
+    rows = NESTED * 4
+
+    def hashes(*buffers: np.ndarray) -> list[str]:
+        return [xxhash.xxh3_64_hexdigest(buffer) for buffer in buffers]
+
+    tries = [each for row in rows for each in row["tries"]]
+    index = np.cumsum([each is not None for each in tries]) - 1
+    index[[each is None for each in tries]] = -1
+    lengths = [len(row["tries"]) for row in rows]
+    assert found["tries"]["index_xxh3"] == hashes(index.astype(np.int64))
+    assert found["tries"]["offsets_xxh3"] == hashes(np.cumsum([0, *lengths], dtype=np.int64))
+    assert found["tries"]["values"] == sum(each is not None for each in tries)
+    is_text = np.array([isinstance(row["either"], str) for row in rows])
+    places = np.where(is_text, np.cumsum(is_text), np.cumsum(~is_text)) - 1
+    for name in ("either._0", "either._1"):
+        assert found[name]["tags_xxh3"] == hashes((1 + is_text).astype(np.int8))
+        assert found[name]["places_xxh3"] == hashes(places.astype(np.int64))
+        assert "index_xxh3" not in found[name]
+    assert found["jets.pt"]["offsets_xxh3"] == found["jets.hits"]["offsets_xxh3"][:1]
+    assert found["run"]["offsets_xxh3"] == []
+    assert list(digest(run, nested, "jets")[1]) == FIGURES
+    assert [each["column"] for each in digest(run, nested, "deep.in", "deep", "jets.h*")] == [
+        "deep.in.y", "deep.in.z", "deep.x", "jets.hits",
+    ]  # fmt: skip
+    text = run("digest", nested, "tries", "either").stdout
+    assert f"  index {found['tries']['index_xxh3'][0]}" in text
+    assert f"  places {found['either._0']['places_xxh3'][0]}" in text

@@ -131,3 +131,46 @@ def test_control_characters_stay_in_their_line(run: Run, tmp_path: Path) -> None
     assert text.count("\n") == 1
     assert "red \\x1b[31m, line\\x0a, tab\\x09, \u00e9\u4e2d" in text
     assert answer(run, "ls", "--json", path)[0]["title"] == title
+
+
+def test_show_nested(run: Run, nested: Path) -> None:
+    table = answer(run, "show", "--json", nested, "jets", "best", "either", "pair._1")
+    assert table["format"] == "RNTuple"
+    assert (table["entries"], table["n_clusters"]) == (12, 4)
+    types = {each["name"]: each["type"] for each in table["columns"]}
+    assert types == {
+        "jets.pt": "var * float64",
+        "jets.hits": "var * var * int64",
+        "best": "?float64",
+        "either._0": "union * int64",
+        "either._1": "union * string",
+        "pair._1": "string",
+    }
+    assert all(each["decoded_nbytes"] is None for each in table["columns"])
+    whole = answer(run, "show", "--json", nested)
+    assert whole["disk_nbytes"] == sum(each["disk_nbytes"] for each in whole["columns"])
+    with uproot.open(nested) as file:
+        assert whole["uuid"] == str(file.file.uuid)
+
+
+def test_damaged_page_list(run: Run, nested: Path, tmp_path: Path) -> None:
+    """What the table is, is said all the same."""
+    path = tmp_path / "damaged.root"
+    with uproot.open(nested) as file:
+        group = file["Events"].footer.cluster_group_records[0]
+        place = group.page_list_link.locator
+    data = bytearray(nested.read_bytes())
+    data[place.offset + place.num_bytes // 2] ^= 1
+    path.write_bytes(data)
+    result = run("show", path)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "page list" in result.stderr
+    assert "jets.pt" in result.stdout
+    table = json.loads(run("show", "--json", path).stdout)
+    assert [each["name"] for each in table["columns"]] == [
+        each["name"] for each in answer(run, "show", "--json", nested)["columns"]
+    ]
+    result = run("cat", path, "run")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "page list" in result.stderr
