@@ -61,16 +61,27 @@ typedef struct cli_session {
 int cli_session_open(cli_session *session, const cli_options *options, unsigned parts);
 void cli_session_close(cli_session *session);
 
-/* Columns in the order in which the call names them, each once. */
+/* A column that the call names, and by what. */
+typedef struct cli_selected {
+    int32_t column;
+    int32_t n_members; /* of its members, those that stand in the name: none in "jets", one in "jets.pt" */
+    int32_t earlier;   /* 1 + the item before it that has the same column; 0: none */
+    bool named;        /* in full or by its record, not by a pattern and not by default */
+} cli_selected;
+
+/* In the order of the call; those of a record or a pattern as the table has them. */
 typedef struct cli_selection {
-    int32_t *columns;
-    bool *named; /* by its full name, not by a pattern and not by default */
+    cli_selected *items;
     int32_t count;
 } cli_selection;
 
-/* Resolves the call's names; without names: all columns. A name with `*`, `?` or `[` that no column
- * has is a pattern. Returns an exit status; the error line is printed. Release in any case. */
-int cli_selection_make(cli_selection *selection, const cli_session *session, const cli_options *options);
+/* Resolves the call's names; without names: all columns. A name with `*`, `?` or `[` that no column has is a pattern.
+ * A name or pattern means a column, or a record and all columns in it. Each column comes once, or with `by_path` once
+ * for each n_members. Returns an exit status; the error line is printed. Release in any case. */
+int cli_selection_make(cli_selection *selection, const cli_session *session, const cli_options *options, bool by_path);
 void cli_selection_release(cli_selection *selection);
+
+/* The name of a column with that many of its members: "jets", "jets.pt". Returns owned; NULL: no memory. */
+char *cli_path(const ladle_column_info *info, int32_t n_members);
 
 #endif

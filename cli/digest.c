@@ -17,10 +17,12 @@ static const char help[] =
     "Usage: ladle digest [OPTION...] FILE[:TABLE] [COLUMN...]\n\n"
     "Reads columns and prints, of each: type, entries, values (primitives; bytes of strings), their\n"
     "sum, and XXH3-64 hashes of the data buffer (native little-endian) and of the offsets buffers\n"
-    "(int64 from 0, outermost first). Sums of integers and booleans are exact; a sum of floats is\n"
-    "the exact sum rounded once to a double, as Python's math.fsum gives it. COLUMN is a name or a\n"
-    "pattern such as 'Jet_*'; without one: all. With --json: an array of objects {\"column\",\n"
-    "\"type\", \"entries\", \"values\", \"sum\", \"offsets_xxh3\": [...], \"data_xxh3\"}.\n\n"
+    "(int64 from 0, outermost first); those of options (index) and variants (tags, places) are named.\n"
+    "Sums of integers and booleans are exact; a sum of floats is the exact sum rounded once to a\n"
+    "double, as Python's math.fsum gives it. COLUMN is a name, a record or a pattern such as 'Jet_*';\n"
+    "without one: all. With --json: an array of objects {\"column\", \"type\", \"entries\", \"values\",\n"
+    "\"sum\", \"offsets_xxh3\": [...], \"index_xxh3\", \"tags_xxh3\", \"places_xxh3\" where there are such,\n"
+    "\"data_xxh3\"}.\n\n"
     "A column that this version does not read has \"error\" in place of the figures; that is a\n"
     "failure only where it was named in full. Damaged data always is.\n";
 
@@ -33,9 +35,9 @@ typedef struct digest {
     bool is_float;
     cli_int128 integer_sum;
     double float_sum;
-    int32_t n_offsets;
-    uint64_t offsets_xxh3[LADLE_MAX_DIMS];
-    uint64_t data_xxh3;
+    int32_t n_buffers; /* data last */
+    ladle_role roles[LADLE_MAX_BUFFERS];
+    uint64_t xxh3[LADLE_MAX_BUFFERS];
     int32_t status; /* LADLE_OK, or `error` is in place of the figures */
     ladle_error error;
 } digest;
@@ -43,16 +45,15 @@ typedef struct digest {
 static void compute(digest *figures, const ladle_array *array)
 {
     static cli_float_sum scratch; /* 32 KiB, and one column at a time */
-    figures->n_offsets = array->n_buffers - 1;
-    for (int32_t i = 0; i < figures->n_offsets; ++i) {
-        const ladle_lease *offsets = array->buffers[i];
-        figures->offsets_xxh3[i] = ladle_xxh3_64(ladle_lease_data(offsets), (size_t)ladle_lease_nbytes(offsets));
+    figures->n_buffers = array->n_buffers;
+    for (int32_t i = 0; i < array->n_buffers; ++i) {
+        const ladle_lease *buffer = array->buffers[i];
+        figures->xxh3[i] = ladle_xxh3_64(ladle_lease_data(buffer), (size_t)ladle_lease_nbytes(buffer));
     }
-    const ladle_lease *data = array->buffers[figures->n_offsets];
+    const ladle_lease *data = array->buffers[array->n_buffers - 1];
     const void *values = ladle_lease_data(data);
     ladle_dtype dtype = ladle_lease_dtype(data);
     figures->n_values = ladle_lease_count(data);
-    figures->data_xxh3 = ladle_xxh3_64(values, (size_t)ladle_lease_nbytes(data));
     figures->is_float = dtype == LADLE_DTYPE_F32 || dtype == LADLE_DTYPE_F64;
     if (figures->is_float) {
         figures->float_sum = cli_sum_floats(&scratch, dtype, values, figures->n_values);
@@ -77,6 +78,11 @@ static void digest_column(const cli_session *session, int32_t column, digest *fi
     }
     compute(figures, &array);
     ladle_array_release(&array);
+    for (int32_t i = 0; i < figures->n_buffers; ++i) {
+        ladle_buffer_info buffer = {.struct_size = sizeof buffer};
+        ladle_table_buffer(session->table, column, i, &buffer);
+        figures->roles[i] = buffer.role;
+    }
 }
 
 static void json_hash(cli_json *json, uint64_t hash)
@@ -84,6 +90,26 @@ static void json_hash(cli_json *json, uint64_t hash)
     char text[17];
     snprintf(text, sizeof text, "%016" PRIx64, hash);
     cli_json_string(json, text);
+}
+
+/* The hashes of one role, outermost first; where there are none, of offsets only. */
+static void json_hashes(cli_json *json, const char *key, const digest *figures, ladle_role role)
+{
+    bool shown = role == LADLE_ROLE_OFFSETS;
+    for (int32_t i = 0; i < figures->n_buffers; ++i) {
+        shown = shown || figures->roles[i] == role;
+    }
+    if (!shown) {
+        return;
+    }
+    cli_json_key(json, key);
+    cli_json_open(json, '[');
+    for (int32_t i = 0; i < figures->n_buffers; ++i) {
+        if (figures->roles[i] == role) {
+            json_hash(json, figures->xxh3[i]);
+        }
+    }
+    cli_json_close(json, ']');
 }
 
 static void print_json(cli_json *json, const digest *figures)
@@ -107,14 +133,12 @@ static void print_json(cli_json *json, const digest *figures)
     } else {
         cli_json_int128(json, figures->integer_sum);
     }
-    cli_json_key(json, "offsets_xxh3");
-    cli_json_open(json, '[');
-    for (int32_t i = 0; i < figures->n_offsets; ++i) {
-        json_hash(json, figures->offsets_xxh3[i]);
-    }
-    cli_json_close(json, ']');
+    json_hashes(json, "offsets_xxh3", figures, LADLE_ROLE_OFFSETS);
+    json_hashes(json, "index_xxh3", figures, LADLE_ROLE_INDEX);
+    json_hashes(json, "tags_xxh3", figures, LADLE_ROLE_TAGS);
+    json_hashes(json, "places_xxh3", figures, LADLE_ROLE_PLACES);
     cli_json_key(json, "data_xxh3");
-    json_hash(json, figures->data_xxh3);
+    json_hash(json, figures->xxh3[figures->n_buffers - 1]);
     cli_json_close(json, '}');
 }
 
@@ -129,7 +153,7 @@ static layout measure(const cli_session *session, const cli_selection *selection
     for (int32_t i = 0; i < selection->count; ++i) {
         char type[TYPE_NBYTES];
         ladle_column_info info = {.struct_size = sizeof info};
-        ladle_table_column(session->table, selection->columns[i], &info);
+        ladle_table_column(session->table, selection->items[i].column, &info);
         ladle_column_type(&info, type, sizeof type);
         size_t name = cli_text_width(info.name);
         widths.column = name > widths.column ? name : widths.column;
@@ -164,9 +188,11 @@ static void print_text(cli_output *out, const layout *widths, const digest *figu
     } else {
         cli_format_int128(figures->integer_sum, sum);
     }
-    cli_printf(out, "%12" PRId64 "  %24s  %016" PRIx64, figures->n_values, sum, figures->data_xxh3);
-    for (int32_t i = 0; i < figures->n_offsets; ++i) {
-        cli_printf(out, "  %016" PRIx64, figures->offsets_xxh3[i]);
+    static const char *const names[] = {"", "", "index ", "tags ", "places "}; /* by ladle_role */
+    int32_t n_inner = figures->n_buffers - 1;
+    cli_printf(out, "%12" PRId64 "  %24s  %016" PRIx64, figures->n_values, sum, figures->xxh3[n_inner]);
+    for (int32_t i = 0; i < n_inner; ++i) {
+        cli_printf(out, "  %s%016" PRIx64, names[figures->roles[i]], figures->xxh3[i]);
     }
     cli_putc(out, '\n');
 }
@@ -203,6 +229,14 @@ static void progress_clear(progress *step)
     }
 }
 
+/* By its full name: a record that is named has what can be read. */
+static bool is_named(const cli_session *session, const cli_selection *selection, int32_t item)
+{
+    ladle_column_info info = {.struct_size = sizeof info};
+    ladle_table_column(session->table, selection->items[item].column, &info);
+    return selection->items[item].named && selection->items[item].n_members == info.n_members;
+}
+
 static int digest_all(const cli_options *options, const cli_session *session, const cli_selection *selection,
                       cli_output *out)
 {
@@ -218,8 +252,8 @@ static int digest_all(const cli_options *options, const cli_session *session, co
     }
     for (int32_t i = 0; i < selection->count && !cli_output_failed(out); ++i) {
         digest figures;
-        digest_column(session, selection->columns[i], &figures);
-        if (figures.status != LADLE_OK && (figures.status != LADLE_UNSUPPORTED || selection->named[i])) {
+        digest_column(session, selection->items[i].column, &figures);
+        if (figures.status != LADLE_OK && (figures.status != LADLE_UNSUPPORTED || is_named(session, selection, i))) {
             progress_clear(&step);
             status = cli_data_error(options->file, &figures.error);
         }
@@ -246,7 +280,7 @@ static int run(const cli_options *options, cli_output *out)
     cli_selection selection = {0};
     int status = cli_session_open(&session, options, CLI_WITH_TABLE | CLI_WITH_READER);
     if (status == CLI_OK) {
-        status = cli_selection_make(&selection, &session, options);
+        status = cli_selection_make(&selection, &session, options, false);
     }
     if (status == CLI_OK) {
         status = digest_all(options, &session, &selection, out);

@@ -239,10 +239,6 @@ static int take_words(cli_options *options, const char *verb, unsigned flags, in
         cli_complain(verb, "one file at a time: '%s' is too much", words[1]);
         return CLI_CALL;
     }
-    if ((flags & CLI_NEEDS_NAMES) != 0 && count == 1) {
-        cli_complain(verb, "no column given: ladle %s %s COLUMN...; 'ladle show %s' lists them", verb, form, words[0]);
-        return CLI_CALL;
-    }
     bool split = (flags & CLI_TAKES_TABLE) != 0;
     if (split ? !cli_split_path(words[0], &options->file, &options->table)
               : (options->file = copy_text(words[0], strlen(words[0]))) == NULL) {

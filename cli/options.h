@@ -8,8 +8,7 @@
 /* What a verb takes besides --json and --help. */
 #define CLI_TAKES_TABLE 1u   /* FILE[:TABLE] rather than FILE */
 #define CLI_TAKES_NAMES 2u   /* names or patterns after the file */
-#define CLI_NEEDS_NAMES 4u   /* at least one of them */
-#define CLI_TAKES_READING 8u /* --threads, --start, --stop */
+#define CLI_TAKES_READING 4u /* --threads, --start, --stop */
 
 /* Owned by the caller: cli_options_release frees what it points to. */
 typedef struct cli_options {

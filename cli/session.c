@@ -1,11 +1,9 @@
-/* An open table and the columns that a call names, for the verbs. */
+/* Error lines and what a verb has open. */
 #include "cli.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* One write, so that lines of several processes do not mix. */
@@ -90,82 +88,4 @@ void cli_session_close(cli_session *session)
     ladle_file_release(session->file);
     ladle_context_release(session->context);
     memset(session, 0, sizeof *session);
-}
-
-/* Adds a column unless it is there. `places` has, for each column of the table, 1 + its place. */
-static void select_column(cli_selection *selection, int32_t *places, int32_t column, bool named)
-{
-    if (places[column] == 0) {
-        selection->columns[selection->count] = column;
-        selection->named[selection->count] = named;
-        places[column] = ++selection->count;
-    } else if (named) {
-        selection->named[places[column] - 1] = true;
-    }
-}
-
-/* Resolves one name or pattern. */
-static int select_name(cli_selection *selection, int32_t *places, const cli_session *session, const char *name,
-                       const char *file)
-{
-    const ladle_table *table = session->table;
-    int32_t column = ladle_table_find(table, name);
-    if (column >= 0) {
-        select_column(selection, places, column, true);
-        return CLI_OK;
-    }
-    if (strpbrk(name, "*?[") == NULL) {
-        ladle_error error;
-        if (ladle_table_require(table, name, &column, &error) != LADLE_OK) {
-            return cli_lookup_error(file, &error);
-        }
-        select_column(selection, places, column, true);
-        return CLI_OK;
-    }
-    bool found = false;
-    for (int32_t i = 0; i < ladle_table_n_columns(table); ++i) {
-        ladle_column_info info = {.struct_size = sizeof info};
-        if (ladle_table_column(table, i, &info) == LADLE_OK && fnmatch(name, info.name, 0) == 0) {
-            select_column(selection, places, i, false);
-            found = true;
-        }
-    }
-    if (!found) {
-        char where[512];
-        snprintf(where, sizeof where, "%s: %s", file, ladle_table_name(table));
-        cli_complain(where, "no column matches '%s'", name);
-        return CLI_CALL;
-    }
-    return CLI_OK;
-}
-
-int cli_selection_make(cli_selection *selection, const cli_session *session, const cli_options *options)
-{
-    int32_t n_columns = ladle_table_n_columns(session->table);
-    size_t room = (size_t)n_columns + 1;
-    memset(selection, 0, sizeof *selection);
-    selection->columns = calloc(room, sizeof *selection->columns);
-    selection->named = calloc(room, sizeof *selection->named);
-    int32_t *places = calloc(room, sizeof *places);
-    int status = CLI_OK;
-    if (selection->columns == NULL || selection->named == NULL || places == NULL) {
-        cli_complain(options->file, "out of memory");
-        status = CLI_DATA;
-    } else if (options->names_count == 0) {
-        for (int32_t i = 0; i < n_columns; ++i) {
-            select_column(selection, places, i, false);
-        }
-    }
-    for (int i = 0; i < options->names_count && status == CLI_OK; ++i) {
-        status = select_name(selection, places, session, options->names[i], options->file);
-    }
-    free(places);
-    return status;
-}
-
-void cli_selection_release(cli_selection *selection)
-{
-    free(selection->columns);
-    free(selection->named);
-    memset(selection, 0, sizeof *selection);
 }

@@ -10,8 +10,8 @@ static const char help[] =
     "Usage: ladle show [OPTION...] FILE[:TABLE] [COLUMN...]\n\n"
     "Describes a table and its columns: name, type as awkward writes it, pages, bytes on disk, and of\n"
     "the first page the codec and the decompressed bytes per byte on disk (\"?\" where its header is\n"
-    "damaged). A column that cannot be read is listed with the reason. COLUMN is a name or a pattern\n"
-    "such as 'Jet_*'; without one: all. With --json: an object {\"file\", \"uuid\", \"table\", \"format\",\n"
+    "damaged). A column that cannot be read is listed with the reason. COLUMN is a name, a record or\n"
+    "a pattern such as 'Jet_*'; without one: all. With --json: an object {\"file\", \"uuid\", \"table\", \"format\",\n"
     "\"title\", \"entries\", \"n_columns\", \"n_clusters\", \"disk_nbytes\", \"columns\": [{\"name\", \"type\",\n"
     "\"type_name\", \"title\", \"counter\", \"pages\", \"disk_nbytes\", \"decoded_nbytes\", \"codec\",\n"
     "\"error\"}]}.\n";
@@ -59,20 +59,17 @@ static ladle_column_info describe(const ladle_table *table, int32_t column, char
     return info;
 }
 
-static ladle_storage_info storage_of(const ladle_table *table, int32_t column)
+/* False where the page lists cannot be read, of which `run` complains. */
+static bool storage_of(const ladle_table *table, int32_t column, ladle_storage_info *storage)
 {
-    ladle_storage_info storage = {.struct_size = sizeof storage};
-    if (ladle_table_storage(table, column, &storage, NULL) != LADLE_OK) {
-        storage.n_pages = storage.disk_nbytes = -1;
-    }
-    return storage;
+    *storage = (ladle_storage_info){.struct_size = sizeof *storage};
+    return ladle_table_storage(table, column, storage, NULL) == LADLE_OK;
 }
 
 static int64_t n_clusters(const ladle_table *table)
 {
     int64_t n_borders = 0;
-    ladle_table_clusters(table, &n_borders, NULL);
-    return n_borders > 0 ? n_borders - 1 : 0;
+    return ladle_table_clusters(table, &n_borders, NULL) != NULL && n_borders > 0 ? n_borders - 1 : 0;
 }
 
 /* Of the whole table, whatever columns the call names. */
@@ -80,8 +77,8 @@ static int64_t table_disk_nbytes(const ladle_table *table)
 {
     int64_t total = 0;
     for (int32_t i = 0; i < ladle_table_n_columns(table); ++i) {
-        int64_t nbytes = storage_of(table, i).disk_nbytes;
-        total += nbytes > 0 ? nbytes : 0;
+        ladle_storage_info storage;
+        total += storage_of(table, i, &storage) ? storage.disk_nbytes : 0;
     }
     return total;
 }
@@ -102,9 +99,11 @@ static void print_json_column(cli_json *json, const ladle_table *table, int32_t 
     } else {
         cli_json_null(json);
     }
-    ladle_storage_info storage = storage_of(table, column);
-    cli_json_number(json, "pages", storage.n_pages);
-    cli_json_number(json, "disk_nbytes", storage.disk_nbytes);
+    ladle_storage_info storage;
+    if (storage_of(table, column, &storage)) {
+        cli_json_number(json, "pages", storage.n_pages);
+        cli_json_number(json, "disk_nbytes", storage.disk_nbytes);
+    }
     cli_json_key(json, "decoded_nbytes");
     if (decoded_nbytes(&info) >= 0) {
         cli_json_int(json, decoded_nbytes(&info));
@@ -140,7 +139,7 @@ static void print_json(const cli_session *session, const cli_selection *selectio
     cli_json_open(&json, '[');
     for (int32_t i = 0; i < selection->count && !cli_output_failed(out); ++i) {
         cli_json_line(&json);
-        print_json_column(&json, table, selection->columns[i]);
+        print_json_column(&json, table, selection->items[i].column);
     }
     cli_puts(out, "\n");
     cli_json_close(&json, ']');
@@ -154,7 +153,7 @@ static void print_text(const cli_session *session, const cli_selection *selectio
     char type[TYPE_NBYTES];
     size_t name_width = strlen("column"), type_width = strlen("type");
     for (int32_t i = 0; i < selection->count; ++i) {
-        ladle_column_info info = describe(table, selection->columns[i], type);
+        ladle_column_info info = describe(table, selection->items[i].column, type);
         size_t name = cli_text_width(info.name);
         name_width = name > name_width ? name : name_width;
         type_width = strlen(type) > type_width ? strlen(type) : type_width;
@@ -170,14 +169,18 @@ static void print_text(const cli_session *session, const cli_selection *selectio
     cli_put_text(out, "type", type_width);
     cli_puts(out, "     pages    disk bytes  codec   ratio\n");
     for (int32_t i = 0; i < selection->count && !cli_output_failed(out); ++i) {
-        ladle_column_info info = describe(table, selection->columns[i], type);
+        ladle_column_info info = describe(table, selection->items[i].column, type);
         char codec[8];
         double ratio = 0;
-        bool has_page = first_page(table, selection->columns[i], codec, &ratio);
+        bool has_page = first_page(table, selection->items[i].column, codec, &ratio);
         cli_put_text(out, info.name, name_width + 2);
         cli_put_text(out, type, type_width);
-        ladle_storage_info storage = storage_of(table, selection->columns[i]);
-        cli_printf(out, "  %8" PRId64 "  %12" PRId64, storage.n_pages, storage.disk_nbytes);
+        ladle_storage_info storage;
+        if (storage_of(table, selection->items[i].column, &storage)) {
+            cli_printf(out, "  %8" PRId64 "  %12" PRId64, storage.n_pages, storage.disk_nbytes);
+        } else {
+            cli_printf(out, "  %8s  %12s", "?", "?");
+        }
         if (info.reason != NULL) {
             cli_puts(out, "  cannot be read: ");
             cli_put_text(out, info.reason, 0);
@@ -197,12 +200,17 @@ static int run(const cli_options *options, cli_output *out)
     cli_selection selection = {0};
     int status = cli_session_open(&session, options, CLI_WITH_TABLE);
     if (status == CLI_OK) {
-        status = cli_selection_make(&selection, &session, options);
+        status = cli_selection_make(&selection, &session, options, false);
     }
     if (status == CLI_OK && options->json) {
         print_json(&session, &selection, out);
     } else if (status == CLI_OK) {
         print_text(&session, &selection, out);
+    }
+    ladle_error error;
+    int64_t n_borders;
+    if (status == CLI_OK && ladle_table_clusters(session.table, &n_borders, &error) == NULL) {
+        status = cli_data_error(options->file, &error);
     }
     cli_selection_release(&selection);
     cli_session_close(&session);

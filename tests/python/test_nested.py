@@ -1,10 +1,12 @@
 """Nested types: what is taken apart into columns comes back whole, in one file and in several."""
 
 import re
+import tempfile
 
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,21 +20,23 @@ MAX_DEPTH = 5
 
 
 @st.composite
-def kinds(draw, depth=MAX_DEPTH, outside=""):
+def kinds(draw, depth=MAX_DEPTH, outside="", variants=True, records=True):
     """A type whose columns awkward can have: no option or union right inside an option or union."""
-    choices = ["number", "number", "string", "record", "tuple"]
+    choices = ["number", "number", "string", "tuple", *["record"] * records]
     if depth > 0:
         choices += ["list", "list", "array"]
         if outside != "option":
             choices += ["option"]
-        if outside not in ("option", "variant"):
+        if variants and outside not in ("option", "variant"):
             choices += ["variant"]
     choice = draw(st.sampled_from(choices))
     if choice == "number":
         return choice, draw(st.sampled_from(NUMBERS))
     if choice == "string":
         return (choice,)
-    inner = kinds(depth=depth - 1, outside=choice)
+    # Without variants it is a type that uproot writes: an option of records becomes a list there.
+    records = records and (variants or choice != "option")
+    inner = kinds(depth=depth - 1, outside=choice, variants=variants, records=records)
     if choice in ("list", "option"):
         return choice, draw(inner)
     if choice == "array":
@@ -70,9 +74,10 @@ def values_of(kind):
 
 
 @st.composite
-def tables(draw, max_parts=3):
+def tables(draw, max_parts=3, variants=True):
     """Types by field, and for each file the values of its entries."""
-    fields = draw(st.dictionaries(st.sampled_from("abc"), kinds(), min_size=1, max_size=3))
+    each = kinds(variants=variants)
+    fields = draw(st.dictionaries(st.sampled_from("abc"), each, min_size=1, max_size=3))
     parts = []
     for _ in range(draw(st.integers(1, max_parts))):
         n = draw(st.integers(0, 5))
@@ -150,6 +155,69 @@ def test_offloaded_and_packed(table):
         away = ladle.offload(events, ladle.BufferCache())
         assert str(away.type) == str(events.type)
         assert away.to_list() == rows_of(fields, parts)
+
+
+@settings(deadline=None, max_examples=60)
+@given(tables(max_parts=4, variants=False), st.integers(-9, 9), st.integers(-9, 9))
+def test_files_of_uproot(table, start, stop):
+    """A cluster for each part. Of ranges too, for what is below lists lies anywhere in a page."""
+    fields, parts = table
+    rows = rows_of(fields, parts)
+    with Opened(fields, parts) as opened:
+        packed = [ak.to_packed(ladle.open([table])) for table in opened.tables]
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/nested.root"
+        with uproot.recreate(path) as file:
+            ntuple = file.mkrntuple("Events", packed[0])
+            for each in packed[1:]:
+                ntuple.extend(each)
+        events = ladle.open(path)
+        assert ladle.info(events).unreadable == {}
+        assert events.to_list() == rows
+        assert ladle.open(path, entry_start=start, entry_stop=stop).to_list() == rows[start:stop]
+        twice = ladle.open([path, path], entry_start=start, cache=ladle.BufferCache())
+        assert twice.to_list() == (rows + rows)[start:]
+
+
+EITHERS = [1, "x", "yy", 4, "", "z", 7, 8, "last"]
+
+
+def test_variants_of_several_clusters_and_files(tmp_path):
+    """Below a variant buffers hold whole clusters: more than a range of entries uses."""
+    array = ak.Array({"one": EITHERS, "list": [EITHERS[:i] for i in range(len(EITHERS))]})
+    rows = array.to_list()
+    path = tmp_path / "variants.root"
+    with uproot.recreate(path) as file:
+        ntuple = file.mkrntuple("Events", array[:4])
+        ntuple.extend(array[4:5])
+        ntuple.extend(array[5:])
+    files = [path, path, path]
+    for start in range(2 * len(rows) + 1):
+        for stop in range(start, start + len(rows) + 3):
+            part = ladle.open(files, entry_start=start, entry_stop=stop)
+            assert part.to_list() == (rows * 3)[start:stop]
+    events = ladle.open(files, cache={})
+    assert ak.fill_none(events.one, 0).to_list() == EITHERS * 3
+    assert ak.drop_none(events.list).to_list() == array.list.to_list() * 3
+    assert ak.num(events.list).to_list() == [*range(9)] * 3
+
+
+def test_a_ttree_beside_its_rntuple(tmp_path):
+    """Columns of one type are one column, however the files share what is around them."""
+    lists = ak.Array([[1.5, 2.5], [], [3.5]])
+    columns = {"run": np.arange(3), "Jet_pt": lists, "Jet_eta": -lists}
+    with uproot.recreate(tmp_path / "tree.root") as file:
+        file.mktree("Events", {name: ak.Array(each).type.content for name, each in columns.items()})
+        file["Events"].extend(columns)
+    with uproot.recreate(tmp_path / "ntuple.root") as file:
+        other = ak.Array({"Jet_eta": [[9.0], [8.0, 7.0]], "Jet_pt": [[], [1.0]], "run": [7, 8]})
+        file.mkrntuple("Events", other)
+    for names in (["tree", "ntuple"], ["ntuple", "tree"], ["tree", "ntuple", "tree"]):
+        events = ladle.open([tmp_path / f"{name}.root" for name in names])
+        assert set(columns) <= set(ladle.info(events).columns)
+        for name, values in columns.items():
+            each = {"tree": ak.Array(values).to_list(), "ntuple": other[name].to_list()}
+            assert events[name].to_list() == [item for part in names for item in each[part]]
 
 
 JETS = ("list", ("record", {"pt": ("number", "float32"), "hits": ("list", ("number", "int32"))}))
