@@ -90,16 +90,13 @@ def choose_cache(
 
 
 class Buffer:
-    """One buffer of one column over a range of entries. Called, it returns the values.
+    """One buffer of one or more columns over a range of entries. Called, it returns the values.
 
     Parameters
     ----------
-    column : str
-        Name of the column that it is read from; see also :meth:`serve`.
-    index : int
-        Which of its buffers, 0 <= index < n_buffers.
-    is_offsets : bool
-        Whether these are offsets, which add up over several files.
+    role : str
+        What its values are: "data", "offsets", "index", "tags" or "places", as of
+        ``_core.Table.buffers``. It says how those of several files are joined.
     parts : list of Part
         Where the entries are.
     cache : Cache, optional
@@ -113,35 +110,33 @@ class Buffer:
     """
 
     __slots__ = (
+        "_alternatives",
         "_cache",
-        "_column",
-        "_index",
+        "_columns",
         "_indices",
-        "_is_offsets",
         "_last",
         "_mapping",
-        "_others",
         "_parts",
         "_reads",
+        "_role",
+        "_tags",
         "_threads",
     )
 
     def __init__(
         self,
-        column: str,
-        index: int,
-        is_offsets: bool,
+        role: str,
         parts: list[Part],
         cache: Cache | None,
         mapping: MutableMapping[str, Any] | None,
         threads: int | None,
         reads: Counter[str],
     ) -> None:
-        self._column = column
-        self._others: list[str] = []
-        self._index = index
-        self._indices = [part.source.table.find(column) for part in parts]
-        self._is_offsets = is_offsets
+        self._columns: list[tuple[str, int]] = []
+        self._indices: list[int] = []
+        self._role = role
+        self._tags: Buffer | None = None
+        self._alternatives: list[tuple[Buffer, int]] = []
         self._parts = parts
         self._cache = cache
         self._mapping = mapping
@@ -149,13 +144,29 @@ class Buffer:
         self._reads = reads
         self._last: weakref.ref[Any] | None = None
 
-    def serve(self, column: str) -> None:
-        """Let it stand for another column too, which has the same lists.
+    def serve(self, column: str, index: int) -> None:
+        """Let it stand for a buffer of a column, 0 <= index < n_buffers.
 
         It is read from the first column. If that one is damaged, from the next: what is wrong with
         one column costs the others nothing.
         """
-        self._others.append(column)
+        if not self._columns:
+            self._indices = [part.source.table.find(column) for part in self._parts]
+        self._columns.append((column, index))
+
+    def set_alternatives(self, tags: Buffer, alternatives: list[tuple[Buffer, int]]) -> None:
+        """Tell places, which are joined by how much each alternative has in the parts before.
+
+        Parameters
+        ----------
+        tags : Buffer
+            Those that belong to the places.
+        alternatives : list of (Buffer, int)
+            For each alternative, a buffer that tells the number of its items, and how many values
+            it has for each.
+        """
+        self._tags = tags
+        self._alternatives = alternatives
 
     def __call__(self) -> _Array:
         """Return the values, read-only: from an array that is still alive, from the cache, or read.
@@ -165,7 +176,7 @@ class Buffer:
         ladle.Error
             What reading meets.
         """
-        self._reads[self._column] += 1
+        self._reads[self._columns[0][0]] += 1
         if len(self._parts) == 1:
             return self._one(0)
         joined = self._last() if self._last is not None else None
@@ -190,25 +201,26 @@ class Buffer:
     def _read(self, part_index: int) -> _core.Lease:
         part = self._parts[part_index]
         try:
-            return self._read_column(part, self._indices[part_index])
+            return self._read_column(part, self._indices[part_index], self._columns[0][1])
         except (FormatError, ReadError, UnsupportedError):
-            for other in self._others:
+            for other, index in self._columns[1:]:
                 with contextlib.suppress(FormatError, ReadError, UnsupportedError):
-                    return self._read_column(part, part.source.table.find(other))
+                    return self._read_column(part, part.source.table.find(other), index)
             raise
 
-    def _read_column(self, part: Part, column: int) -> _core.Lease:
+    def _read_column(self, part: Part, column: int, index: int) -> _core.Lease:
         cache = None if self._cache is None else self._cache.core
         return default_reader(self._threads).read_buffer(
-            part.source.table, column, self._index, part.start, part.stop, cache
+            part.source.table, column, index, part.start, part.stop, cache
         )
 
     def _through_mapping(self, part_index: int) -> _Array:
         assert self._mapping is not None
         part = self._parts[part_index]
         reader = default_reader(self._threads)
+        index = self._columns[0][1]
         name = reader.key(
-            part.source.table, self._indices[part_index], self._index, part.start, part.stop
+            part.source.table, self._indices[part_index], index, part.start, part.stop
         )
         key = name.decode("utf-8", "surrogateescape")
         found: _Array = self._mapping.get(key, _MISSING)
@@ -219,13 +231,53 @@ class Buffer:
         return values
 
     def _joined(self) -> _Array:
-        """Copy the parts behind each other. Offsets go on where those of the part before end."""
+        """Copy the parts behind each other, what points into other buffers moved on."""
         arrays = [self._one(index) for index in range(len(self._parts))]
-        if self._is_offsets:
-            total = arrays[0][-1]
-            for index in range(1, len(arrays)):
-                arrays[index] = arrays[index][1:] + total
-                total = arrays[index][-1] if len(arrays[index]) else total
+        if self._role == "offsets":
+            arrays = _joined_offsets(arrays)
+        elif self._role == "index":
+            arrays = _joined_index(arrays)
+        elif self._role == "places":
+            arrays = self._joined_places(arrays)
         joined = np.concatenate(arrays)
         joined.flags.writeable = False
         return joined
+
+    def _joined_places(self, arrays: list[_Array]) -> list[_Array]:
+        """Move each place on by what its alternative has in the parts before.
+
+        That may be more than the places of these name: below a variant buffers hold whole clusters.
+        """
+        assert self._tags is not None
+        before = np.zeros(len(self._alternatives) + 1, np.int64)  # by tag; tag 0 has no values
+        moved = []
+        for index, places in enumerate(arrays):
+            moved.append(places + before[self._tags._one(index)])
+            if index + 1 < len(arrays):
+                before[1:] += [
+                    buffer._n_items(index) // values for buffer, values in self._alternatives
+                ]
+        return moved
+
+    def _n_items(self, part_index: int) -> int:
+        return len(self._one(part_index)) - (self._role == "offsets")
+
+
+def _joined_offsets(arrays: list[_Array]) -> list[_Array]:
+    """Let the offsets of a part go on where those of the part before end."""
+    moved = arrays[:1]
+    before = arrays[0][-1]
+    for offsets in arrays[1:]:
+        moved.append(offsets[1:] + before)
+        before += offsets[-1]
+    return moved
+
+
+def _joined_index(arrays: list[_Array]) -> list[_Array]:
+    """Move the places of options on by the values of the parts before: each has its one place."""
+    moved = []
+    before = 0
+    for index in arrays:
+        moved.append(np.where(index >= 0, index + before, -1))
+        before += int(index.max(initial=-1)) + 1
+    return moved

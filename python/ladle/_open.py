@@ -8,7 +8,7 @@ operation uses it.
 from __future__ import annotations
 
 import operator
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from ladle import _core
@@ -17,6 +17,7 @@ from ladle._context import default_reader
 from ladle._errors import InvalidError, UnsupportedError
 from ladle._files import Files, resolve_files
 from ladle._filter import NameFilter, exact_names, name_test
+from ladle._forms import Forms, paths, refusal, variant_path
 from ladle._info import ATTRIBUTE, OpenInfo
 
 if TYPE_CHECKING:
@@ -93,11 +94,7 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
     parts = _entry_range(sources, entry_start, entry_stop)
     columns, unreadable = _common_columns(sources, selects)
     for name in exact_names(filter_name):
-        if name in unreadable:
-            where = f"{sources[0].path}: {sources[0].table.name}/{name}"
-            raise UnsupportedError("UNSUPPORTED", where, unreadable[name])
-        if name not in columns:
-            sources[0].table.require(name)
+        _require(name, sources[0], columns, unreadable)
     about = OpenInfo(
         files=[source.path for source in sources],
         tables=[source.table.name for source in sources],
@@ -146,35 +143,116 @@ def _entry(value: int | None, name: str, default: int, total: int) -> int:
     return min(max(entry + total if entry < 0 else entry, 0), total)
 
 
+def _require(
+    name: str, source: Source, columns: dict[str, _core.Column], unreadable: dict[str, str]
+) -> None:
+    """Raise unless there is a column, or a record with one, of that name."""
+    if name in columns or any(name in paths(each) for each in columns.values() if each.members):
+        return
+    for column, reason in unreadable.items():
+        if name in paths(source.table.column(source.table.find(column))):
+            where = f"{source.path}: {source.table.name}/{column}"
+            raise UnsupportedError("UNSUPPORTED", where, reason)
+    source.table.require(name)
+
+
 def _common_columns(
-    sources: list[Source], selects: Any
+    sources: list[Source], selects: Callable[[str], bool]
 ) -> tuple[dict[str, _core.Column], dict[str, str]]:
     """Find the columns that can be read from all files, and why the others cannot."""
-    first = sources[0].table
     columns: dict[str, _core.Column] = {}
     unreadable: dict[str, str] = {}
-    for index, name in enumerate(first.names()):
-        if not selects(name) or name in columns or name in unreadable:
-            continue
-        column = first.column(index)
-        reason = column.reason
+    layouts: dict[str, Any] = {}
+    for column in _selected(sources[0].table, selects):
+        reason = column.reason or refusal(column) or _misfit(column, layouts)
         for source in sources[1:]:
-            if reason is not None:
-                break
-            other = source.table.find(name)
-            if other < 0:
-                reason = f"there is none in {source.path}"
-                continue
-            found = source.table.column(other)
-            if found.reason is not None:
-                reason = f"in {source.path}: {found.reason}"
-            elif found.type != column.type:
-                reason = f"{column.type} in {sources[0].path}, {found.type} in {source.path}"
+            if reason is None:
+                reason = _difference(column, sources[0], source)
         if reason is None:
-            columns[name] = column
+            columns[column.name] = column
         else:
-            unreadable[name] = reason
+            unreadable[column.name] = reason
+    _keep_variants_whole(sources, columns, unreadable)
     return columns, unreadable
+
+
+def _selected(table: _core.Table, selects: Callable[[str], bool]) -> list[_core.Column]:
+    """Find what a filter selects: by the name of a column or of a record that it lies in.
+
+    Alternatives of a variant are selected together.
+    """
+    answers: dict[str, bool] = {}
+
+    def asked(name: str) -> bool:
+        if name not in answers:
+            answers[name] = bool(selects(name))
+        return answers[name]
+
+    columns: dict[str, _core.Column] = {}
+    left: dict[str, _core.Column] = {}
+    variants: set[str] = set()
+    for index, name in enumerate(table.names()):
+        if "." not in name:
+            if asked(name) and name not in columns:
+                columns[name] = table.column(index)
+            continue
+        column = table.column(index)
+        chosen = any(asked(path) for path in paths(column))
+        (columns if chosen else left).setdefault(name, column)
+        variant = variant_path(column)
+        if chosen and variant is not None:
+            variants.add(variant)
+    if not variants:
+        return list(columns.values())
+    columns |= {name: each for name, each in left.items() if variant_path(each) in variants}
+    return list(columns.values())
+
+
+def _misfit(column: _core.Column, layouts: dict[str, Any]) -> str | None:
+    """Tell whether a column shares its path with what is no record there. Fills `layouts`."""
+    for path, (depth, _) in zip(paths(column), column.members, strict=False):
+        outside = column.dims[:depth]
+        if layouts.setdefault(path, outside) != outside:
+            return f"{path} is not one record: its columns lie in different lists"
+    if layouts.setdefault(column.name, column) is not column:
+        return f"{column.name} is a column and a record"
+    return None
+
+
+def _difference(column: _core.Column, first: Source, source: Source) -> str | None:
+    """Tell why a column of the first file is not that of another, or None."""
+    index = source.table.find(column.name)
+    if index < 0:
+        return f"there is none in {source.path}"
+    found = source.table.column(index)
+    if found.reason is not None:
+        return f"in {source.path}: {found.reason}"
+    if found.type != column.type or found.dims != column.dims:
+        return f"{column.type} in {first.path}, {found.type} in {source.path}"
+    # A record outside of all lists is no more than a name, which a TTree has as well.
+    if [each for each in found.members if each[0]] != [each for each in column.members if each[0]]:
+        return f"its records in {first.path} are others than in {source.path}"
+    return None
+
+
+def _keep_variants_whole(
+    sources: list[Source], columns: dict[str, _core.Column], unreadable: dict[str, str]
+) -> None:
+    """Leave out variants of which an alternative cannot be read, or is in some files only."""
+    variants: dict[str, list[str]] = {}
+    for name, column in columns.items():
+        path = variant_path(column)
+        if path is not None:
+            variants.setdefault(path, []).append(name)
+    for path, names in variants.items():
+        for source in sources:
+            below = [name for name in source.table.names() if name.startswith(f"{path}.")]
+            missing = set(below) - set(names)
+            if missing:
+                reason = f"{min(missing)}, of the same variant, cannot be read from all files"
+                unreadable |= dict.fromkeys(names, reason)
+                for name in names:
+                    columns.pop(name, None)
 
 
 def _lazy_array(
@@ -188,54 +266,31 @@ def _lazy_array(
 
     default_reader(threads)  # a wrong LADLE_THREADS is an error here, not at the first touch
     core, mapping = choose_cache(cache)
-    buffers: dict[str, Buffer] = {}
-    owners: dict[int, str] = {}
+    shared: dict[Any, Buffer] = {}
 
-    def add(owner: str, name: str, buffer: int, column: _core.Column) -> str:
-        """Register a buffer of column `name` that is read from column `owner`; return its key."""
-        key = f"{owner}/{buffer}"
-        if key in buffers:
-            buffers[key].serve(name)
-        else:
-            is_offsets = buffer < column.n_buffers - 1
-            buffers[key] = Buffer(
-                owner, buffer, is_offsets, parts, core, mapping, threads, about.reads
-            )
-        return key
+    def register(group: list[_core.Column], index: int, role: str) -> Buffer:
+        """Find the buffer that these columns have, and all of the same owner."""
+        name = group[0].name
+        key: Any = (
+            name if role == "data" else (role, *(_owner(part, name, index) for part in parts))
+        )
+        if key not in shared:
+            shared[key] = Buffer(role, parts, core, mapping, threads, about.reads)
+        for column in group:
+            shared[key].serve(column.name, index)
+        return shared[key]
 
-    def form_of(name: str, column: _core.Column) -> Any:
-        """Build the form from the innermost dimension outwards."""
-        buffer = column.n_buffers - 1
-        key = add(name, name, buffer, column)
-        is_text = column.is_string
-        parameters = {"__array__": "char"} if is_text else None
-        form: Any = ak.forms.NumpyForm(column.dtype, parameters=parameters, form_key=key)
-        for depth in range(len(column.dims) - 1, -1, -1):
-            size = column.dims[depth]
-            if size >= 0:
-                form = ak.forms.RegularForm(form, size)
-                continue
-            buffer -= 1
-            # Columns with the same counter have the same lists: one offsets buffer serves them all.
-            shared = depth == 0 and column.counter >= 0
-            owner = owners.setdefault(column.counter, name) if shared else name
-            parameters = {"__array__": "string"} if is_text else None
-            is_text = False
-            key = add(owner, name, buffer, column)
-            form = ak.forms.ListOffsetForm("i64", form, parameters=parameters, form_key=key)
-        return form
-
-    names = list(columns)
-    form = ak.forms.RecordForm([form_of(name, columns[name]) for name in names], names)
+    forms = Forms(register)
+    form = forms.array(columns.values())
     return ak.from_buffers(
         form,
         about.n_entries,
-        buffers,
-        buffer_key=_buffer_key,
+        forms.buffers,
         enable_virtualarray_caching=cache is None,
         attrs={ATTRIBUTE: about},
     )
 
 
-def _buffer_key(form_key: str, attribute: str, form: Any) -> str:  # noqa: ARG001
-    return form_key
+def _owner(part: Part, name: str, index: int) -> str:
+    table = part.source.table
+    return table.buffers(table.find(name))[index][3]

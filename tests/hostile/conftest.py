@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.locks import one_at_a_time
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 Builder = Callable[..., Path]
@@ -17,14 +19,15 @@ Builder = Callable[..., Path]
 def build(folder: str, *options: str, targets: list[str]) -> Path:
     """Configure and build; a second call only looks for what has changed."""
     place = PROJECT / "build" / folder
-    if not (place / "build.ninja").exists():
-        configure = ["cmake", "-S", PROJECT, "-B", place, "-G", "Ninja", "--log-level=WARNING"]
-        subprocess.run([*configure, "-DLADLE_BUILD_PYTHON=OFF", *options], check=True)
-    subprocess.run(
-        ["cmake", "--build", place, "-j", "2", "--target", *targets],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    with one_at_a_time(place):
+        if not (place / "build.ninja").exists():
+            configure = ["cmake", "-S", PROJECT, "-B", place, "-G", "Ninja", "--log-level=WARNING"]
+            subprocess.run([*configure, "-DLADLE_BUILD_PYTHON=OFF", *options], check=True)
+        subprocess.run(
+            ["cmake", "--build", place, "-j", "2", "--target", *targets],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
     return place / "tests"
 
 

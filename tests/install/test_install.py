@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.locks import one_at_a_time
+
 PROJECT = Path(__file__).resolve().parents[2]
 BUILD = PROJECT / "build"
 EXAMPLES = sorted((PROJECT / "examples").glob("*.c"))
@@ -47,7 +49,8 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the library, then move the tree: what is in it must not know where it was."""
     assert (BUILD / "CMakeCache.txt").exists(), "nothing is built: run ./dev build"
     folder = tmp_path_factory.mktemp("install")
-    run("cmake", "--install", BUILD, "--prefix", folder / "first")
+    with one_at_a_time(BUILD / "install"):  # a list of what was installed is written into BUILD
+        run("cmake", "--install", BUILD, "--prefix", folder / "first")
     shutil.move(folder / "first", folder / "moved")
     return folder / "moved"
 

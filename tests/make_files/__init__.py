@@ -20,6 +20,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from tests.locks import one_at_a_time
+
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 CACHE = PROJECT / "build" / "test-files"
@@ -46,19 +48,26 @@ def cached_file(name: str) -> Path:
     """
     folder = CACHE / source_hash()
     if not folder.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        # Written aside and moved, so that a killed run never leaves half a set under the name.
-        with tempfile.TemporaryDirectory(dir=CACHE) as aside:
-            made = Path(aside) / "made"
-            run_maker(made)
-            made.rename(folder)
-        for other in CACHE.iterdir():  # sets that older sources made
-            if other != folder:
-                shutil.rmtree(other, ignore_errors=True)
+        with one_at_a_time(CACHE):
+            if not folder.exists():
+                make_all(folder)
     path = folder / name
     if not path.exists():
         raise FileNotFoundError(f"no maker of {name} in tests/make_files")
     return path
+
+
+def make_all(folder: Path) -> None:
+    """Write all files into ``folder``, and remove the sets that older sources made."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    # Written aside and moved, so that a killed run never leaves half a set under the name.
+    with tempfile.TemporaryDirectory(dir=CACHE) as aside:
+        made = Path(aside) / "made"
+        run_maker(made)
+        made.rename(folder)
+    for other in CACHE.iterdir():
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def run_maker(folder: Path, *names: str) -> None:
