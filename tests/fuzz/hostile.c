@@ -17,7 +17,7 @@
 #include "fuzz/everything.h"
 #include "fuzz/seals.h"
 #include "support/nested.h"
-#include "support/rootfile.h"
+#include "support/rntuple_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,10 +43,11 @@ typedef struct tally {
     double slowest;
 } tally;
 
+/* Of this process alone: other tests run beside it, and a mutant is read in one thread, from memory. */
 static double now(void)
 {
     struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -336,8 +337,8 @@ static void try_all(file_under_test *f, size_t part, size_t parts, size_t every,
     if (mutant == NULL)
         abort();
     size_t salt = f->nbytes;
-    for (size_t at = part; at < f->nbytes; at += parts) {
-        if (f->seals == NULL && (at + salt) % every == 0) {
+    for (size_t at = 0, turn = 0; at < f->nbytes; at++) {
+        if (f->seals == NULL && (at + salt) % every == 0 && turn++ % parts == part) {
             /* A block of its own, so that a sanitizer sees the first byte too many. */
             uint8_t *cut = malloc(at + (at == 0));
             if (cut == NULL)
@@ -347,7 +348,7 @@ static void try_all(file_under_test *f, size_t part, size_t parts, size_t every,
             free(cut);
         }
         for (size_t k = 0; k < sizeof flips / sizeof flips[0]; k++) {
-            if ((at + salt + k + 1) % every != 0)
+            if ((at + salt + k + 1) % every != 0 || turn++ % parts != part)
                 continue;
             memcpy(mutant, f->data, f->nbytes);
             mutant[at] ^= (uint8_t)flips[k];
@@ -426,6 +427,29 @@ static void try_made(size_t part, size_t parts, size_t every, tally *counts)
         }
 }
 
+static void try_made_ntuples(size_t part, size_t parts, size_t every, tally *counts)
+{
+    static const char *const codecs[] = {NULL, "ZL", "XZ", "L4", "ZS"};
+    for (size_t c = 0; c < sizeof codecs / sizeof codecs[0]; c++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "made RNTuple %s", codecs[c] == NULL ? "stored" : codecs[c]);
+        made_ntuple *ntuple = malloc(sizeof *ntuple);
+        if (ntuple == NULL)
+            abort();
+        made_file made;
+        begin_ntuple(ntuple, "t");
+        make_all_forms(ntuple);
+        ntuple->codec = codecs[c];
+        begin_file(&made);
+        add_ntuple(&made, ntuple);
+        end_file(&made);
+        try_bytes(name, made.bytes.data, made.bytes.n, part, parts, every, counts);
+        free_file(&made);
+        free_ntuple(ntuple);
+        free(ntuple);
+    }
+}
+
 int main(int argc, char **argv)
 {
     size_t part = 0, parts = 1, every = 1;
@@ -443,8 +467,10 @@ int main(int argc, char **argv)
         every = 1;
     tally counts = {0};
     double begin = now();
-    if (at == argc)
+    if (at == argc) {
         try_made(part, parts, every, &counts);
+        try_made_ntuples(part, parts, every, &counts);
+    }
     for (int i = at; i < argc; i++)
         try_file(argv[i], part, parts, every, &counts);
     printf("%lld mutants in %.1f s, slowest %.1f ms; %lld columns or tables refused, %lld differ where nothing "
