@@ -1,7 +1,11 @@
-# tests/c/*.c and tests/fault/*.c: one program each; tests/c/support/*.c: what they share. They see src/.
+# tests/c/*.c and tests/fault/*.c: one program each; tests/c/support/*.c, and what tests/fuzz/ has for
+# other tests: what they share. They see src/.
 file(GLOB ladle_test_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/c/*.c" "${PROJECT_SOURCE_DIR}/tests/fault/*.c")
 file(GLOB ladle_test_support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/c/support/*.c")
-set(ladle_test_includes "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/c")
+set(ladle_fuzz_dir "${PROJECT_SOURCE_DIR}/tests/fuzz")
+list(APPEND ladle_test_support "${ladle_fuzz_dir}/everything.c" "${ladle_fuzz_dir}/seals.c")
+set(ladle_test_includes "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests/c"
+    "${PROJECT_SOURCE_DIR}/tests")
 if(ladle_test_sources)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
   if(ladle_test_support)
@@ -28,10 +32,9 @@ endforeach()
 
 # Hostile input. The program takes files; by itself it damages those that support/rootfile.c makes, one
 # byte in so many to be done in seconds. LADLE_HOSTILE=full in the environment takes every byte.
-set(ladle_fuzz_dir "${PROJECT_SOURCE_DIR}/tests/fuzz")
-add_executable(hostile "${ladle_fuzz_dir}/hostile.c" "${ladle_fuzz_dir}/everything.c" ${ladle_test_objects})
+add_executable(hostile "${ladle_fuzz_dir}/hostile.c" ${ladle_test_objects})
 ladle_compile_settings(hostile)
-target_include_directories(hostile PRIVATE ${ladle_test_includes} "${PROJECT_SOURCE_DIR}/tests")
+target_include_directories(hostile PRIVATE ${ladle_test_includes})
 target_link_libraries(hostile PRIVATE ladle_static PkgConfig::LADLE_DEPS PkgConfig::CMOCKA Threads::Threads m)
 set_target_properties(hostile PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 add_test(NAME hostile COMMAND hostile --every 16)
@@ -41,10 +44,10 @@ set_tests_properties(hostile PROPERTIES TIMEOUT 1800)
 #                                           "-DLADLE_SANITIZE=address;undefined;fuzzer-no-link"
 option(LADLE_FUZZ "Build the libFuzzer harness (clang)" OFF)
 if(LADLE_FUZZ)
-  add_executable(fuzz_file "${ladle_fuzz_dir}/fuzz_file.c" "${ladle_fuzz_dir}/everything.c")
+  add_executable(fuzz_file "${ladle_fuzz_dir}/fuzz_file.c" ${ladle_test_objects})
   ladle_compile_settings(fuzz_file)
-  target_include_directories(fuzz_file PRIVATE ${ladle_test_includes} "${PROJECT_SOURCE_DIR}/tests")
-  target_link_libraries(fuzz_file PRIVATE ladle_static PkgConfig::LADLE_DEPS Threads::Threads m)
+  target_include_directories(fuzz_file PRIVATE ${ladle_test_includes})
+  target_link_libraries(fuzz_file PRIVATE ladle_static PkgConfig::LADLE_DEPS PkgConfig::CMOCKA Threads::Threads m)
   target_link_options(fuzz_file PRIVATE -fsanitize=fuzzer)
   set_target_properties(fuzz_file PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 endif()

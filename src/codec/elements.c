@@ -123,16 +123,17 @@ static void unzigzag(void *to, int64_t n, int size)
 }
 
 /* Of a binary16, as a binary32. The exponent's bias grows by 112; by 224 for infinity and NaN, whose exponents are all
- * ones. Subnormals, and zero, count units of 2^-24. Both ways are computed for each element: no branch. */
+ * ones. Subnormals, and zero, count units of 2^-24. Both ways are computed for each element, and a mask chooses. */
 static inline float half_value(const uint8_t *from)
 {
     uint16_t half;
     memcpy(&half, from, sizeof half);
     uint32_t size = half & 0x7fffu, sign = (half & 0x8000u) << 16;
-    uint32_t normal = (size << 13) + (size < 0x7c00u ? UINT32_C(112) << 23 : UINT32_C(224) << 23), small;
+    uint32_t normal = (size << 13) + ((112 + (size >= 0x7c00u) * UINT32_C(112)) << 23), small;
     float units = (float)(int32_t)size * 0x1p-24f;
     memcpy(&small, &units, sizeof small);
-    return ladle_float_of(sign | (size < 0x400u ? small : normal));
+    uint32_t is_small = UINT32_C(0) - (size < 0x400u);
+    return ladle_float_of(sign | (small & is_small) | (normal & ~is_small));
 }
 
 static inline float binary32_value(const uint8_t *from)

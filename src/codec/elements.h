@@ -6,7 +6,8 @@
  *     zigzag      SplitInt*: x >= 0 is stored as 2x, x < 0 as -2x - 1
  *     delta       SplitIndex*: the first element as it is, each other as the difference to the one before
  *   packed        Real32Trunc (10 to 31 bits: the leading bits of a binary32), Real32Quant (1 to 32 bits: q stands for
- *                 minimum + q * (maximum - minimum) / (2^bits - 1)), element i in bits [i * bits, (i + 1) * bits)
+ *                 minimum + q * ((maximum - minimum) / (2^bits - 1)) in double precision, and at most the maximum),
+ *                 element i in bits [i * bits, (i + 1) * bits)
  * Each page is encoded by itself. An index is the end of a list, counted from the start of its cluster.
  *
  * Every kernel takes a whole page of `count` elements and makes the values of elements [skip, skip + take). The caller
@@ -56,13 +57,14 @@ typedef enum ladle_element {
 typedef struct ladle_encoding {
     uint16_t element;        /* ladle_element */
     uint16_t bits;           /* on disk */
-    double minimum, maximum; /* LADLE_ELEMENT_REAL32_QUANT */
+    double minimum, maximum; /* LADLE_ELEMENT_REAL32_QUANT; NaN where the file gives none */
 } ladle_encoding;
 
 /* The file's own name, such as "SplitReal32"; "unknown" for a number not listed. Borrows: static. */
 const char *ladle_element_name(uint16_t element);
 
-/* Is the element known, with a number of bits that it may have (and a range, if it needs one)? */
+/* Is the element known, with a number of bits that it may have (and a range, if it needs one: finite, and not upside
+ * down)? */
 bool ladle_encoding_is_valid(const ladle_encoding *encoding);
 
 /* Bytes of a page of `count` elements: the bits rounded up. False if it is more than INT64_MAX, or count < 0. */
@@ -84,8 +86,10 @@ void ladle_elements_decode(const ladle_encoding *encoding, ladle_dtype dtype, vo
                            int64_t count, int64_t skip, int64_t take);
 
 /* Index elements -> ends of lists, plus `base`. Returns whether they rise, from `before` (an end without base; 0 at the
- * start of a cluster, and where it is not known) and none is above `most`. Where they do not, `to` has been written all
- * the same, with values that mean nothing. *last: the last of them without base; `before` if take is 0. */
+ * start of a cluster, and where it is not known) and none is above `most`. Where they do not, `to` and *last have been
+ * written all the same, with values that mean nothing. *last: the last of them without base; `before` if take is 0.
+ * Sums of differences wrap in the width of the elements, so that a sum too great for them falls. Those before `skip`
+ * are summed up, but not looked at. */
 bool ladle_elements_ends(const ladle_encoding *encoding, int64_t *to, const uint8_t *page, int64_t count, int64_t skip,
                          int64_t take, int64_t base, int64_t before, int64_t most, int64_t *last);
 

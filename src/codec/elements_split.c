@@ -162,7 +162,8 @@ void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, i
     static kernel *const sse2[] = {unsplit2_sse2, unsplit4_sse2, unsplit8_sse2};
     static kernel *const avx2[] = {unsplit2_avx2, unsplit4_avx2, unsplit8_avx2};
     int which = size == 2 ? 0 : size == 4 ? 1 : 2;
-    int64_t done = (__builtin_cpu_supports("avx2") ? avx2 : sse2)[which](to, planes, stride, n);
+    int64_t done = __builtin_cpu_supports("avx2") ? avx2[which](to, planes, stride, n) : 0;
+    done += sse2[which]((uint8_t *)to + done * size, planes + done, stride, n - done);
     unsplit_rest(to, planes, stride, done, n, size);
 }
 #else

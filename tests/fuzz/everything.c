@@ -1,5 +1,7 @@
 #include "fuzz/everything.h"
 
+#include "support/nested.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,76 +60,39 @@ static void check_error(everything *e, const char *what, const char *name, ladle
         complain(e, "%s %s: offset %lld for \"%s\"", what, name, (long long)error->offset, error->message);
 }
 
-/* --- ranges are slices
- * ----------------------------------------------------------------------------- */
-
-static const int64_t *offsets_of(const ladle_array *array)
+/* A range in the middle, and one entry. */
+static void see_range(everything *e, ladle_reader *reader, const seen_table *t, const ladle_column_info *info,
+                      const seen_column *c, int which)
 {
-    return array->n_buffers == 2 ? ladle_lease_data(array->buffers[0]) : NULL;
-}
-
-static const uint8_t *data_of(const ladle_array *array)
-{
-    return ladle_lease_data(array->buffers[array->n_buffers - 1]);
-}
-
-/* Bytes of one item of data, whether an entry has one of them or several. */
-static int64_t item_nbytes(const ladle_array *array)
-{
-    const int64_t *offsets = offsets_of(array);
-    int64_t items = offsets == NULL ? array->n_entries : offsets[array->n_entries];
-    return items == 0 ? 0 : ladle_lease_nbytes(array->buffers[array->n_buffers - 1]) / items;
-}
-
-static bool is_slice(const ladle_array *whole, int64_t start, int64_t stop, const ladle_array *part)
-{
-    const int64_t *all = offsets_of(whole), *some = offsets_of(part);
-    int64_t first = start, last = stop;
-    if (part->n_entries != stop - start || part->n_buffers != whole->n_buffers)
-        return false;
-    if (all != NULL) {
-        for (int64_t i = start; i <= stop; i++)
-            if (all[i] - all[start] != some[i - start])
-                return false;
-        first = all[start];
-        last = all[stop];
-    }
-    int64_t item = item_nbytes(whole), nbytes = (last - first) * item;
-    return ladle_lease_nbytes(part->buffers[part->n_buffers - 1]) == nbytes &&
-           (nbytes == 0 || memcmp(data_of(whole) + first * item, data_of(part), (size_t)nbytes) == 0);
-}
-
-/* Offsets rise from 0 to the number of items. */
-static bool is_consistent(const ladle_array *array, int64_t n_entries)
-{
-    if (array->n_entries != n_entries || array->n_buffers < 1)
-        return false;
-    const int64_t *offsets = offsets_of(array);
-    if (offsets == NULL)
-        return true;
-    if (offsets[0] != 0 || ladle_lease_count(array->buffers[0]) != n_entries + 1)
-        return false;
-    for (int64_t i = 0; i < n_entries; i++)
-        if (offsets[i + 1] < offsets[i])
-            return false;
-    return offsets[n_entries] == 0 ? ladle_lease_count(array->buffers[1]) == 0
-                                   : ladle_lease_count(array->buffers[1]) % offsets[n_entries] == 0;
+    int64_t start = info->n_entries / 3, stop = which == 0 ? info->n_entries - info->n_entries / 4 : start + 1;
+    if (stop > info->n_entries)
+        return;
+    ladle_array part;
+    ladle_error error = blank();
+    ladle_status status =
+        ladle_read_column(reader, NULL, t->table, (int32_t)(c - t->columns), start, stop, &part, &error);
+    const char *fault = NULL;
+    if (status != LADLE_OK)
+        complain(e, "column %s: whole, but not in a range: %s", c->name, error.message);
+    else if (part.n_entries != stop - start || (fault = nested_fault(info, &part)) != NULL)
+        complain(e, "column %s: in a range, %s", c->name, fault != NULL ? fault : "entries are missing");
+    else if (!nested_equal(info, &c->array, start, stop, &part, 0))
+        complain(e, "column %s: a range is not the slice of the whole", c->name);
+    ladle_array_release(&part);
 }
 
 static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32_t index)
 {
     seen_column *c = &t->columns[index];
-    ladle_column_info info = {.struct_size = sizeof info};
-    if (ladle_table_column(t->table, index, &info) != LADLE_OK) {
+    c->info.struct_size = sizeof c->info;
+    if (ladle_table_column(t->table, index, &c->info) != LADLE_OK) {
         complain(e, "column %d cannot be described", index);
         return;
     }
-    (void)snprintf(c->name, sizeof c->name, "%s", info.name);
-    ladle_column_type(&info, c->type, sizeof c->type);
-    c->n_entries = info.n_entries;
-    c->counter = info.counter;
+    (void)snprintf(c->name, sizeof c->name, "%s", c->info.name);
+    ladle_column_type(&c->info, c->type, sizeof c->type);
     ladle_error error = blank();
-    c->status = ladle_read_column(reader, NULL, t->table, index, 0, info.n_entries, &c->array, &error);
+    c->status = ladle_read_column(reader, NULL, t->table, index, 0, c->info.n_entries, &c->array, &error);
     if (c->status != LADLE_OK) {
         check_error(e, "column", c->name, c->status, &error);
         for (int i = 0; i < LADLE_MAX_BUFFERS; i++)
@@ -138,18 +103,13 @@ static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32
         return;
     }
     e->n_read++;
-    if (!is_consistent(&c->array, info.n_entries)) {
-        complain(e, "column %s: its buffers contradict each other", c->name);
-        return;
-    }
-    int64_t start = info.n_entries / 3, stop = info.n_entries - info.n_entries / 4;
-    ladle_array part;
-    ladle_status status = ladle_read_column(reader, NULL, t->table, index, start, stop, &part, &error);
-    if (status != LADLE_OK)
-        complain(e, "column %s: whole, but not in a range: %s", c->name, error.message);
-    else if (!is_slice(&c->array, start, stop, &part))
-        complain(e, "column %s: a range is not the slice of the whole", c->name);
-    ladle_array_release(&part);
+    const char *fault =
+        c->array.n_entries == c->info.n_entries ? nested_fault(&c->info, &c->array) : "entries are missing";
+    if (fault != NULL)
+        complain(e, "column %s: %s", c->name, fault);
+    else
+        for (int i = 0; i < 2; i++)
+            see_range(e, reader, t, &c->info, c, i);
 }
 
 static void see_pages(everything *e, const seen_table *t, int32_t index)
@@ -163,8 +123,13 @@ static void see_pages(everything *e, const seen_table *t, int32_t index)
         check_error(e, "storage", info.name, status, &error);
     for (int64_t i = 0; i < storage.n_pages; i++) {
         ladle_page_info page = {.struct_size = sizeof page};
-        if (ladle_table_page(t->table, index, i, &page, NULL) != LADLE_OK)
-            complain(e, "column %s: page %lld cannot be described", info.name, (long long)i);
+        status = ladle_table_page(t->table, index, i, &page, &error);
+        if (status == LADLE_OK)
+            continue;
+        check_error(e, "page", info.name, status, &error);
+        if (t->columns[index].status == LADLE_OK)
+            complain(e, "column %s: read, but page %lld cannot be described: %s", info.name, (long long)i,
+                     error.message);
     }
 }
 

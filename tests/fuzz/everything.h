@@ -1,8 +1,8 @@
 /* fuzz/everything.h: all that can be reached in a file, read from memory, and the promises that
  * hold for any bytes at all:
  *
- *   - each call succeeds, or fails with a status of damage, a place and a message, and sets its
- * pointers to NULL;
+ *   - each call succeeds, or fails with a status of damage, a place and a message, and sets its pointers to NULL;
+ *   - the buffers of a column are what their roles promise (support/nested.h);
  *   - a range of a column that was read whole is the slice of it;
  *   - at most `budget` bytes are held, and none when all is released.
  */
@@ -15,8 +15,7 @@ enum { MOST_NAME = 96 };
 
 typedef struct seen_column {
     char name[MOST_NAME], type[MOST_NAME];
-    int64_t n_entries;
-    int32_t counter; /* index of its column, or -1 */
+    ladle_column_info info; /* borrows from the table */
     ladle_status status;
     ladle_array array; /* where status is LADLE_OK */
     char why[256];     /* where it is not */

@@ -1,17 +1,23 @@
 /* Every truncation and every flipped byte of small files, read completely and judged.
  *
- *     hostile [--part I/N] [--every K] FILE...     without a FILE: files made by support/rootfile.h
+ *     hostile [--part I/N] [--every K] FILE...     without a FILE: files made by support/rootfile.h and rntuple_file.h
  *
- * The judgement (docs/reliability.md says it in words): what everything.h promises for any bytes;
- * and of the damaged byte in the body of a page that its codec protects    its columns fail or are
- * as they were in the body of any other page                    its columns fail, or differ in that
- * page's entries only in the key of a page                             its columns fail or are as
- * they were in a table that its codec protects               the table fails, or is as it was
- *   anywhere else, and in a cut file                 what still can be read under its name and type
- * is as it was, unless the table's own bytes were hit and nothing protects them
+ * The judgement (docs/reliability.md says it in words): what everything.h promises for any bytes; and of the damaged
+ * byte
+ *   in the body of a page that its codec protects    its columns fail or are as they were
+ *   in the body of any other page                    its columns fail, or differ in that page's entries only
+ *   in the key of a page                             its columns fail or are as they were
+ *   in a table that its codec protects               the table fails, or is as it was
+ *   anywhere else, and in a cut file                 what still can be read under its name and type is as it was,
+ *                                                    unless the table's own bytes were hit and nothing protects them
+ * An RNTuple's bytes are all sealed by checksums: what is read is as it was, whichever byte was hit. Then the same with
+ * its checksums computed again (fuzz/seals.h), so that the damage reaches the parsers: what is read keeps the promises
+ * of everything.h, and a byte of a page changes only the columns that read that page.
  */
 #include "fuzz/everything.h"
-#include "support/rootfile.h"
+#include "fuzz/seals.h"
+#include "support/nested.h"
+#include "support/rntuple_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +31,7 @@ static const double most_seconds = 1;
 typedef struct place {
     int table;
     int32_t column;      /* whose page it is; -1: no page */
+    int64_t page;        /* offset of that page */
     int64_t first, last; /* entries of the page */
     char codec[3];       /* of its payload; "" where it is stored */
     bool in_body;        /* in the payload */
@@ -36,10 +43,11 @@ typedef struct tally {
     double slowest;
 } tally;
 
+/* Of this process alone: other tests run beside it, and a mutant is read in one thread, from memory. */
 static double now(void)
 {
     struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
@@ -83,7 +91,8 @@ static void map_record(place *map, const uint8_t *file, int64_t offset, int64_t 
     }
 }
 
-static place *map_file(const everything *e, const uint8_t *file, size_t nbytes)
+/* `sealed`: damage is sealed, so that of an RNTuple only pages can be told from each other. */
+static place *map_file(const everything *e, const uint8_t *file, size_t nbytes, bool sealed)
 {
     place *map = calloc(nbytes, sizeof *map);
     if (map == NULL)
@@ -93,17 +102,28 @@ static place *map_file(const everything *e, const uint8_t *file, size_t nbytes)
     for (int t = 0; t < (int)e->n_tables; t++) {
         const seen_table *table = &e->tables[t];
         place what = {.table = t, .column = -1};
-        map_record(map, file, table->offset, table->nbytes, &what);
+        bool is_ntuple = table->table != NULL && strcmp(ladle_table_format(table->table), "RNTuple") == 0;
+        if (is_ntuple && !sealed)
+            continue; /* all of it is as good as protected */
+        if (!is_ntuple)
+            map_record(map, file, table->offset, table->nbytes, &what);
         for (int32_t c = 0; c < table->n_columns; c++) {
             ladle_page_info page = {.struct_size = sizeof page};
             for (int64_t i = 0; ladle_table_page(table->table, c, i, &page, NULL) == LADLE_OK; i++) {
                 if (page.offset < 0)
                     continue;
-                place at = {
-                    .table = t, .column = c, .first = page.first_entry, .last = page.first_entry + page.n_entries};
+                place at = {.table = t,
+                            .column = c,
+                            .page = page.offset,
+                            .first = page.first_entry,
+                            .last = page.first_entry + page.n_entries};
                 if (map[page.offset].column >= 0)
                     at.column = map[page.offset].column; /* leaves of one branch share their pages */
-                map_record(map, file, page.offset, page.nbytes, &at);
+                if (is_ntuple)
+                    for (int64_t k = 0; k < page.nbytes; k++)
+                        map[page.offset + k] = at;
+                else
+                    map_record(map, file, page.offset, page.nbytes, &at);
             }
         }
     }
@@ -113,51 +133,23 @@ static place *map_file(const everything *e, const uint8_t *file, size_t nbytes)
 /* --- comparison
  * --------------------------------------------------------------------------------------- */
 
-static const int64_t *offsets_of(const ladle_array *a)
+/* Are entries [start, stop) of both alike? Columns of one type. */
+static bool same_entries(const seen_column *a, const seen_column *b, int64_t start, int64_t stop)
 {
-    return a->n_buffers == 2 ? ladle_lease_data(a->buffers[0]) : NULL;
-}
-
-static int64_t item_of(const ladle_array *a)
-{
-    const int64_t *offsets = offsets_of(a);
-    int64_t items = offsets == NULL ? a->n_entries : offsets[a->n_entries];
-    return items == 0 ? 0 : ladle_lease_nbytes(a->buffers[a->n_buffers - 1]) / items;
-}
-
-/* Are entries [start, stop) of both alike? */
-static bool same_entries(const ladle_array *a, const ladle_array *b, int64_t start, int64_t stop)
-{
-    if (start >= stop)
-        return true;
-    const int64_t *x = offsets_of(a), *y = offsets_of(b);
-    if ((x == NULL) != (y == NULL))
-        return false;
-    int64_t from = x == NULL ? start : x[start], other = y == NULL ? start : y[start];
-    int64_t count = (x == NULL ? stop : x[stop]) - from;
-    for (int64_t i = start; i < stop && x != NULL; i++)
-        if (x[i + 1] - x[i] != y[i + 1] - y[i])
-            return false;
-    int64_t item = item_of(a);
-    if (count == 0)
-        return true;
-    return item == item_of(b) && memcmp((const uint8_t *)ladle_lease_data(a->buffers[a->n_buffers - 1]) + from * item,
-                                        (const uint8_t *)ladle_lease_data(b->buffers[b->n_buffers - 1]) + other * item,
-                                        (size_t)(count * item)) == 0;
+    return start >= stop || nested_equal(&a->info, &a->array, start, stop, &b->array, start);
 }
 
 static bool same_column(const seen_column *a, const seen_column *b)
 {
-    return b->status == a->status && (a->status != LADLE_OK || (a->n_entries == b->n_entries &&
-                                                                same_entries(&a->array, &b->array, 0, a->n_entries)));
+    return b->status == a->status && (a->status != LADLE_OK || same_entries(a, b, 0, a->info.n_entries));
 }
 
 /* Entries that differ, in columns of equal length. */
 static int64_t count_differing(const seen_column *a, const seen_column *b)
 {
     int64_t n = 0;
-    for (int64_t i = 0; i < a->n_entries; i++)
-        n += !same_entries(&a->array, &b->array, i, i + 1);
+    for (int64_t i = 0; i < a->info.n_entries; i++)
+        n += !same_entries(a, b, i, i + 1);
     return n;
 }
 
@@ -169,18 +161,32 @@ static const seen_column *find_column(const seen_table *t, const char *name)
     return NULL;
 }
 
-/* Do values of column `c` come from the page at `p`, by itself or by its counter? */
+/* Have they a buffer in common? */
+static bool share_buffer(const seen_table *t, int32_t a, int32_t b)
+{
+    ladle_buffer_info mine = {.struct_size = sizeof mine}, other = {.struct_size = sizeof other};
+    for (int32_t i = 0; ladle_table_buffer(t->table, a, i, &mine) == LADLE_OK; i++)
+        for (int32_t k = 0; ladle_table_buffer(t->table, b, k, &other) == LADLE_OK; k++)
+            if (strcmp(mine.owner, other.owner) == 0)
+                return true;
+    return false;
+}
+
+static bool has_page(const seen_table *t, int32_t column, int64_t offset)
+{
+    ladle_page_info page = {.struct_size = sizeof page};
+    for (int64_t i = 0; ladle_table_page(t->table, column, i, &page, NULL) == LADLE_OK; i++)
+        if (page.offset == offset)
+            return true;
+    return false;
+}
+
+/* Do values of column `c` come from the page at `p`, by itself or by a column that it hangs on? */
 static bool depends_on(const seen_table *original, int32_t c, const place *p)
 {
-    const seen_column *column = &original->columns[c];
-    ladle_page_info mine = {.struct_size = sizeof mine}, hit = {.struct_size = sizeof hit};
-    if (c == p->column || column->counter == p->column)
-        return true;
-    for (int64_t i = 0; ladle_table_page(original->table, p->column, i, &hit, NULL) == LADLE_OK; i++)
-        if (hit.first_entry == p->first)
-            break;
-    for (int64_t i = 0; ladle_table_page(original->table, c, i, &mine, NULL) == LADLE_OK; i++)
-        if (mine.offset >= 0 && mine.offset == hit.offset)
+    for (int32_t i = 0; i < original->n_columns; i++)
+        if ((i == c || original->columns[c].info.counter == i || share_buffer(original, i, c)) &&
+            has_page(original, i, p->page))
             return true;
     return false;
 }
@@ -194,9 +200,10 @@ static const char *judge_column(const seen_table *original, int32_t c, const see
 {
     const seen_column *before = &original->columns[c], *after = find_column(mutant, before->name);
     bool in_page = !cut && p->column >= 0;
-    if (in_page && (after == NULL || strcmp(before->type, after->type) != 0 || before->n_entries != after->n_entries))
+    if (in_page &&
+        (after == NULL || strcmp(before->type, after->type) != 0 || before->info.n_entries != after->info.n_entries))
         return "damage in a page changed what the table says of a column";
-    if (after == NULL || strcmp(before->type, after->type) != 0 || before->n_entries != after->n_entries)
+    if (after == NULL || strcmp(before->type, after->type) != 0 || before->info.n_entries != after->info.n_entries)
         return NULL; /* another column: nothing to compare */
     if (in_page && !depends_on(original, c, p))
         return same_column(before, after) ? NULL : "damage in a page cost a column that is not in it";
@@ -213,8 +220,7 @@ static const char *judge_column(const seen_table *original, int32_t c, const see
     }
     counts->differing++;
     if (in_page && p->in_body && !is_protected(p->codec)) {
-        if (!same_entries(&before->array, &after->array, 0, p->first) ||
-            !same_entries(&before->array, &after->array, p->last, before->n_entries))
+        if (!same_entries(before, after, 0, p->first) || !same_entries(before, after, p->last, before->info.n_entries))
             return "damage in a page changed entries that are not in it";
         if (p->codec[0] == '\0' && before->array.n_buffers == 1 && count_differing(before, after) > 1)
             return "one stored byte changed several entries";
@@ -255,6 +261,20 @@ static const char *judge(const everything *original, const everything *mutant, c
     return NULL;
 }
 
+/* The same where the checksums were made right again. */
+static const char *judge_sealed(const everything *original, const everything *mutant, const place *p)
+{
+    if (mutant->complaint[0] != '\0' || p->column < 0)
+        return mutant->complaint[0] != '\0' ? mutant->complaint : NULL;
+    const seen_table *before = &original->tables[p->table], *after = &mutant->tables[p->table];
+    if (mutant->n_tables != original->n_tables || after->status != LADLE_OK || after->n_columns != before->n_columns)
+        return "damage in a page cost a table";
+    for (int32_t c = 0; c < before->n_columns; c++)
+        if (!same_column(&before->columns[c], &after->columns[c]) && !depends_on(before, c, p))
+            return "damage in a page cost a column that is not in it";
+    return NULL;
+}
+
 /* --- mutants
  * ------------------------------------------------------------------------------------------ */
 
@@ -264,6 +284,7 @@ typedef struct file_under_test {
     size_t nbytes;
     everything original;
     place *map;
+    const seals *seals; /* to be made again; NULL: not */
 } file_under_test;
 
 static void try_mutant(const file_under_test *f, const uint8_t *data, size_t nbytes, size_t at, int flip, tally *counts)
@@ -271,7 +292,8 @@ static void try_mutant(const file_under_test *f, const uint8_t *data, size_t nby
     double begin = now();
     everything mutant;
     see_everything(&mutant, data, nbytes, budget);
-    const char *wrong = judge(&f->original, &mutant, &f->map[at], flip == 0, counts);
+    const char *wrong = f->seals != NULL ? judge_sealed(&f->original, &mutant, &f->map[at])
+                                         : judge(&f->original, &mutant, &f->map[at], flip == 0, counts);
     char text[1024] = "";
     if (wrong != NULL) {
         (void)snprintf(text, sizeof text, "%s", wrong);
@@ -310,13 +332,13 @@ static void try_all(file_under_test *f, size_t part, size_t parts, size_t every,
         if (f->original.complaint[0] != '\0')
             counts->failures++;
     }
-    f->map = map_file(&f->original, f->data, f->nbytes);
+    f->map = map_file(&f->original, f->data, f->nbytes, f->seals != NULL);
     uint8_t *mutant = malloc(f->nbytes);
     if (mutant == NULL)
         abort();
     size_t salt = f->nbytes;
-    for (size_t at = part; at < f->nbytes; at += parts) {
-        if ((at + salt) % every == 0) {
+    for (size_t at = 0, turn = 0; at < f->nbytes; at++) {
+        if (f->seals == NULL && (at + salt) % every == 0 && turn++ % parts == part) {
             /* A block of its own, so that a sanitizer sees the first byte too many. */
             uint8_t *cut = malloc(at + (at == 0));
             if (cut == NULL)
@@ -326,10 +348,15 @@ static void try_all(file_under_test *f, size_t part, size_t parts, size_t every,
             free(cut);
         }
         for (size_t k = 0; k < sizeof flips / sizeof flips[0]; k++) {
-            if ((at + salt + k + 1) % every != 0)
+            if ((at + salt + k + 1) % every != 0 || turn++ % parts != part)
                 continue;
             memcpy(mutant, f->data, f->nbytes);
             mutant[at] ^= (uint8_t)flips[k];
+            if (f->seals != NULL) {
+                seal_again(mutant, f->seals);
+                if (memcmp(mutant, f->data, f->nbytes) == 0)
+                    continue; /* it was a checksum */
+            }
             try_mutant(f, mutant, f->nbytes, at, flips[k], counts);
         }
     }
@@ -338,21 +365,38 @@ static void try_all(file_under_test *f, size_t part, size_t parts, size_t every,
     forget_everything(&f->original);
 }
 
+/* Raw, and sealed if there is an RNTuple in it. */
+static void try_bytes(const char *name, uint8_t *data, size_t nbytes, size_t part, size_t parts, size_t every,
+                      tally *counts)
+{
+    file_under_test f = {.name = name, .data = data, .nbytes = nbytes};
+    try_all(&f, part, parts, every, counts);
+    bytes stored;
+    seals found;
+    if (!store_envelopes(data, nbytes, &stored, &found))
+        return;
+    char text[160];
+    (void)snprintf(text, sizeof text, "%.120s, sealed,", name);
+    file_under_test again = {.name = text, .data = stored.data, .nbytes = stored.n, .seals = &found};
+    try_all(&again, part, parts, every, counts);
+    bytes_free(&stored);
+    free(found.items);
+}
+
 static void try_file(const char *path, size_t part, size_t parts, size_t every, tally *counts)
 {
     FILE *in = fopen(path, "rb");
-    file_under_test f = {.name = strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1};
-    f.data = malloc(1 << 20);
-    if (in == NULL || f.data == NULL) {
+    uint8_t *data = malloc(1 << 20);
+    if (in == NULL || data == NULL) {
         printf("cannot read %s\n", path);
         counts->failures++;
     } else {
-        f.nbytes = fread(f.data, 1, 1 << 20, in);
-        try_all(&f, part, parts, every, counts);
+        size_t nbytes = fread(data, 1, 1 << 20, in);
+        try_bytes(strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1, data, nbytes, part, parts, every, counts);
     }
     if (in != NULL)
         (void)fclose(in);
-    free(f.data);
+    free(data);
 }
 
 static void try_made(size_t part, size_t parts, size_t every, tally *counts)
@@ -378,10 +422,32 @@ static void try_made(size_t part, size_t parts, size_t every, tally *counts)
             made.codec = codecs[c];
             add_tree(&made, &tree);
             end_file(&made);
-            file_under_test f = {.name = name, .data = made.bytes.data, .nbytes = made.bytes.n};
-            try_all(&f, part, parts, every, counts);
+            try_bytes(name, made.bytes.data, made.bytes.n, part, parts, every, counts);
             free_file(&made);
         }
+}
+
+static void try_made_ntuples(size_t part, size_t parts, size_t every, tally *counts)
+{
+    static const char *const codecs[] = {NULL, "ZL", "XZ", "L4", "ZS"};
+    for (size_t c = 0; c < sizeof codecs / sizeof codecs[0]; c++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "made RNTuple %s", codecs[c] == NULL ? "stored" : codecs[c]);
+        made_ntuple *ntuple = malloc(sizeof *ntuple);
+        if (ntuple == NULL)
+            abort();
+        made_file made;
+        begin_ntuple(ntuple, "t");
+        make_all_forms(ntuple);
+        ntuple->codec = codecs[c];
+        begin_file(&made);
+        add_ntuple(&made, ntuple);
+        end_file(&made);
+        try_bytes(name, made.bytes.data, made.bytes.n, part, parts, every, counts);
+        free_file(&made);
+        free_ntuple(ntuple);
+        free(ntuple);
+    }
 }
 
 int main(int argc, char **argv)
@@ -401,8 +467,10 @@ int main(int argc, char **argv)
         every = 1;
     tally counts = {0};
     double begin = now();
-    if (at == argc)
+    if (at == argc) {
         try_made(part, parts, every, &counts);
+        try_made_ntuples(part, parts, every, &counts);
+    }
     for (int i = at; i < argc; i++)
         try_file(argv[i], part, parts, every, &counts);
     printf("%lld mutants in %.1f s, slowest %.1f ms; %lld columns or tables refused, %lld differ where nothing "

@@ -13,6 +13,7 @@ import pytest
 
 from tests.make_files import cached_file, file_names
 
+MOST_NBYTES = 16384
 SECONDS = int(os.environ.get("LADLE_FUZZ_SECONDS", "20"))
 
 
@@ -45,7 +46,15 @@ def test_nothing_is_found_soon(builder: Callable[..., Path], tmp_path: Path) -> 
     for name in file_names():
         if name.startswith("small-"):
             shutil.copy(cached_file(name), corpus)
-    limits = ["-timeout=5", "-rss_limit_mb=1024", "-max_len=16384", f"-max_total_time={SECONDS}"]
+    for path in Path(os.environ.get("LADLE_TESTDATA", tmp_path)).glob("*_rntuple_*.root"):
+        if path.stat().st_size <= MOST_NBYTES:
+            shutil.copy(path, corpus)
+    limits = [
+        "-timeout=5",
+        "-rss_limit_mb=1024",
+        f"-max_len={MOST_NBYTES}",
+        f"-max_total_time={SECONDS}",
+    ]
     done = subprocess.run(
         [programs / "fuzz_file", *limits, "-print_final_stats=1", corpus],
         capture_output=True,

@@ -42,7 +42,7 @@ class _NotNativeError(Exception):
 
 
 class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[misc]
-    """Makes NanoEvents from files; ``from_root`` reads TTrees through ladle.
+    """Makes NanoEvents from files; ``from_root`` reads TTrees and RNTuples through ladle.
 
     Everything that is not said here is as in ``coffea.nanoevents.NanoEventsFactory``, of which this
     is a subclass.
@@ -211,7 +211,12 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
         if self._info is None:
             return SourceInfo("", "", uproot={"*": "not built by ladle's from_root"})
         if isinstance(self._mapping, LadleSourceMapping):
-            return replace(self._info, uproot_is_open=self._mapping.source.uproot_is_open)
+            source = self._mapping.source
+            return replace(
+                self._info,
+                disk_nbytes=_disk_nbytes(source, set(self._info.native)),
+                uproot_is_open=source.uproot_is_open,
+            )
         return self._info
 
     @property
@@ -304,7 +309,7 @@ def _open(where: _Where, uproot_options: dict[str, Any]) -> TableSource:
     Raises
     ------
     _NotNativeError
-        If the file is sound, and holds the table in a format that ladle does not read.
+        If the file is sound, and ladle does not read the table.
     """
     try:
         source = TableSource(
@@ -314,8 +319,6 @@ def _open(where: _Where, uproot_options: dict[str, Any]) -> TableSource:
         if error.status == "UNSUPPORTED":
             raise _NotNativeError(str(error)) from error
         raise
-    if source.table.format != "TTree":
-        raise _NotNativeError(f"coffea reads an {source.table.format} through uproot")
     return source
 
 
@@ -353,10 +356,6 @@ def _preload(
 
 
 def _describe(source: TableSource, base: BaseForm, seconds: dict[str, float]) -> SourceInfo:
-    native = set(base.native.values())
-    nbytes = {"native": 0, "other": 0}
-    for index in range(len(source.columns)):
-        nbytes["native" if index in native else "other"] += source.table.storage(index)[1]
     return SourceInfo(
         path=source.path,
         table=source.object_path,
@@ -365,5 +364,12 @@ def _describe(source: TableSource, base: BaseForm, seconds: dict[str, float]) ->
         uproot=dict(base.foreign),
         skipped=dict(base.skipped),
         seconds=seconds,
-        disk_nbytes=nbytes,
     )
+
+
+def _disk_nbytes(source: TableSource, native: set[str]) -> dict[str, int]:
+    """Add up what columns take in the file, which of an RNTuple only its page lists say."""
+    nbytes = {"native": 0, "other": 0}
+    for index, column in enumerate(source.columns):
+        nbytes["native" if column.name in native else "other"] += source.table.storage(index)[1]
+    return nbytes

@@ -48,13 +48,15 @@ _LEAF_CLASSES = frozenset(
 _STORED_NAMES = {"TLeafF16": "Float16_t", "TLeafD32": "Double32_t"}
 
 
-def not_native(column: _core.Column) -> str | None:
+def not_native(column: _core.Column, is_tree: bool) -> str | None:
     """Say why a column has to be read through uproot; ``None`` where ladle reads it.
 
     Parameters
     ----------
     column : ladle._core.Column
         As a table describes it.
+    is_tree : bool
+        Whether the table is a TTree; else it is an RNTuple.
 
     Returns
     -------
@@ -63,10 +65,12 @@ def not_native(column: _core.Column) -> str | None:
     """
     if column.reason is not None:
         return column.reason
-    if column.type_name not in _LEAF_CLASSES:
+    if column.members or min(column.dims, default=0) < VAR:
+        return "records, options and variants are described by their C++ type, which uproot knows"
+    if is_tree and column.type_name not in _LEAF_CLASSES:
         return f"coffea describes {column.type_name} by its C++ type, which uproot knows"
     leaf = column.title.partition("[")[0]
-    if leaf and column.name.endswith(f".{leaf}"):
+    if is_tree and leaf and column.name.endswith(f".{leaf}"):
         # A branch of several leaves is one record for coffea. A branch of one leaf that merely
         # looks like it is described by uproot just as well.
         return "one of several leaves of a branch, which make a record"
@@ -78,11 +82,15 @@ def not_native(column: _core.Column) -> str | None:
 def type_name(column: _core.Column) -> str:
     """Name a native column's type as uproot does: ``float``, ``int32_t[3]``, ``float[]``.
 
+    Of an RNTuple's column it is the C++ type that the file names.
+
     Parameters
     ----------
     column : ladle._core.Column
         One for which :func:`not_native` is ``None``.
     """
+    if not column.type_name.startswith("TLeaf"):
+        return column.type_name
     if column.is_string:
         return "char*"
     stored = _STORED_NAMES.get(column.type_name)
@@ -197,7 +205,9 @@ class BaseForm:
         self._source = source
         self._contents: dict[str, Form] = {}
         typenames: dict[str, str]
-        if options or source.not_native:
+        if source.table.format != "TTree" and (options or source.not_native):
+            typenames = self._describe_fields(options)
+        elif options or source.not_native:
             typenames = self._describe_with_uproot(options)
         else:
             typenames = self._describe()
@@ -252,6 +262,35 @@ class BaseForm:
             else:
                 self.skipped[name] = "neither ladle nor uproot reads it as an array"
         return self._typenames(tree)
+
+    def _describe_fields(self, options: Mapping[str, Any]) -> dict[str, str]:
+        """Describe an RNTuple: field by field, with uproot those that are not one native column."""
+        source = self._source
+        wanted = {name for name, _ in source.tree.iteritems(**options)} if options else None
+        typenames: dict[str, str] = {}
+        for index, column in enumerate(source.columns):
+            name = column.field
+            if name in typenames or (wanted is not None and name not in wanted):
+                continue
+            if column.name in source.not_native:
+                typenames[name] = self._describe_field(name, source.not_native[column.name])
+            else:
+                typenames[name] = type_name(column)
+                self._add_native(name, index, typenames[name])
+        return typenames
+
+    def _describe_field(self, name: str, reason: str) -> str:
+        field = self._source.tree[name]
+        try:
+            form = UprootSourceMapping._extract_base_form(_Branches("", [(name, field)]))
+        except NotImplementedError:  # uproot's word for what ROOT's streamer wrote
+            form = {"fields": []}
+        if form["fields"]:
+            self._contents[name] = form["contents"][0]
+            self.foreign[name] = reason
+        else:
+            self.skipped[name] = "neither ladle nor uproot reads it as an array"
+        return str(field.typename)
 
     def _native_index(self, name: str, branch: Any) -> int | None:
         """Return the column that is the branch of that name, if ladle reads it."""

@@ -95,7 +95,8 @@ class TableSource:
     @cached_property
     def not_native(self) -> dict[str, str]:
         """Columns that ladle does not read, and why."""
-        reasons = ((column.name, not_native(column)) for column in self.columns)
+        is_tree = self.table.format == "TTree"
+        reasons = ((column.name, not_native(column, is_tree)) for column in self.columns)
         return {name: reason for name, reason in reasons if reason is not None}
 
     @cached_property

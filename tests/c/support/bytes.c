@@ -38,6 +38,22 @@ void put_big(bytes *b, uint64_t value, size_t nbytes)
         to[i] = (uint8_t)(value >> 8 * (nbytes - 1 - i));
 }
 
+static void store_little(uint8_t *to, uint64_t value, size_t nbytes)
+{
+    for (size_t i = 0; i < nbytes; i++)
+        to[i] = (uint8_t)(value >> 8 * i);
+}
+
+void put_little(bytes *b, uint64_t value, size_t nbytes)
+{
+    store_little(room(b, nbytes), value, nbytes);
+}
+
+void set_little(bytes *b, size_t at, uint64_t value, size_t nbytes)
+{
+    store_little(b->data + at, value, nbytes);
+}
+
 void put_u8(bytes *b, uint64_t value)
 {
     put_big(b, value, 1);
@@ -74,6 +90,12 @@ void set_u32(bytes *b, size_t at, uint64_t value)
 {
     for (size_t i = 0; i < 4; i++)
         b->data[at + i] = (uint8_t)(value >> 8 * (3 - i));
+}
+
+void set_u64(bytes *b, size_t at, uint64_t value)
+{
+    set_u32(b, at, value >> 32);
+    set_u32(b, at + 4, value);
 }
 
 size_t open_frame(bytes *b, int version)
