@@ -53,13 +53,14 @@ static void read_summaries(parser *p)
             return;
         }
         p->first_entry[i] = entry;
-        entry += (int64_t)(count & ((UINT64_C(1) << 56) - 1)); /* both below 2^63: no overflow before the check */
-        int64_t end = p->group->first_entry + p->group->n_entries;
-        if (entry > end || entry < 0 || (i == list.n_items - 1 && entry != end)) {
-            ladle_cursor_fail(c, LADLE_CORRUPT, "cluster %" PRId64 " ends at entry %" PRId64 ", its group at %" PRId64,
-                              i, entry, end);
+        int64_t n_entries = (int64_t)(count & ((UINT64_C(1) << 56) - 1));
+        int64_t end = p->group->first_entry + p->group->n_entries; /* below 2^63 (check_groups) */
+        if (n_entries > end - entry || (i == list.n_items - 1 && n_entries != end - entry)) {
+            ladle_cursor_fail(c, LADLE_CORRUPT, "cluster %" PRId64 " ends at entry %" PRIu64 ", its group at %" PRId64,
+                              i, (uint64_t)entry + (uint64_t)n_entries, end);
             return;
         }
+        entry += n_entries;
     }
     p->first_entry[p->group->n_clusters] = entry;
     ladle_frame_leave(c, &list, "list of cluster summaries");

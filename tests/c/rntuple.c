@@ -743,11 +743,133 @@ static void test_each_lie_is_told_or_does_no_harm(void **state)
     assert_int_equal(n_wrong, 0);
 }
 
+/* --- numbers near their limits ----------------------------------------------------------------------- */
+
+/* A cluster whose end is more than 2^63: only the second group's page list is read for the last entries. */
+static void test_a_cluster_that_ends_behind_2_63(void **state)
+{
+    (void)state;
+    opened o;
+    make(&o);
+    int64_t first = INT64_MAX - 100;
+    o.t->n_groups = 2;
+    o.t->groups[0] = (made_group){0, (uint64_t)first, 1};
+    o.t->groups[1] = (made_group){(uint64_t)first, 10, 1};
+    o.t->clusters[1].first_entry = (uint64_t)first;
+    o.t->clusters[1].n_entries = (UINT64_C(1) << 56) - 1;
+    begin_file(&o.file);
+    add_ntuple(&o.file, o.t);
+    end_file(&o.file);
+    ladle_context *context = begin_context();
+    ladle_error error = blank_error();
+    ladle_file *file = open_made(context, &o.file, &error);
+    assert_some(file, error);
+    ladle_table *table = ladle_file_table(file, "t", &error);
+    assert_some(table, error);
+    ladle_reader *reader = ladle_reader_create(context, 1, &error);
+    ladle_array array;
+    ladle_status status =
+        ladle_read_column(reader, NULL, table, ladle_table_find(table, "x"), first + 1, first + 4, &array, &error);
+    assert_int_equal(status, LADLE_CORRUPT);
+    assert_error(error, LADLE_CORRUPT, "ends at entry");
+    ladle_reader_release(reader);
+    ladle_table_release(table);
+    ladle_file_release(file);
+    end_context(context);
+    free_file(&o.file);
+    free_ntuple(o.t);
+    free(o.t);
+}
+
+/* --- memory ------------------------------------------------------------------------------------------ */
+
+static int64_t resident(void)
+{
+    ladle_process_info process = {.struct_size = sizeof process};
+    ladle_error error = blank_error();
+    assert_ok(ladle_process_memory(&process, &error), error);
+    return process.rss;
+}
+
+static void test_opened_and_read_a_thousand_times(void **state)
+{
+    (void)state;
+    opened o;
+    make(&o);
+    o.t->codec = "ZS";
+    begin_file(&o.file);
+    add_ntuple(&o.file, o.t);
+    end_file(&o.file);
+    int64_t warm = 0;
+    for (int i = 0; i < 1000; i++) {
+        see_everything(&o.seen, o.file.bytes.data, o.file.bytes.n, budget);
+        forget_everything(&o.seen); /* complains of what the ledger still has */
+        assert_string_equal(o.seen.complaint, "");
+        if (i == 100)
+            warm = resident();
+    }
+#if !defined(__SANITIZE_ADDRESS__)
+    assert_true(resident() - warm < 1 << 20);
+#else
+    (void)warm; /* freed memory is kept aside */
+#endif
+    free_file(&o.file);
+    free_ntuple(o.t);
+    free(o.t);
+}
+
+/* 1.8 kB that declare 10^8 values: 2 in the first half, 1 in the second. */
+static void test_a_small_file_of_many_values_is_read_in_ranges(void **state)
+{
+    (void)state;
+    enum { RANGE = 1000000 };
+    char path[512];
+    const char *folder = getenv("LADLE_TESTDATA");
+    (void)snprintf(path, sizeof path, "%.400s/test_int_multicluster_rntuple_v1-0-0-0.root",
+                   folder == NULL ? "" : folder);
+    ladle_context *context = begin_context();
+    ladle_error error = blank_error();
+    ladle_file *file = ladle_file_open(context, path, &error);
+    if (folder == NULL || file == NULL) {
+        end_context(context);
+        print_message("no %s\n", path);
+        skip();
+    }
+    ladle_context_set_budget(context, 8 << 20);
+    ladle_table *table = ladle_file_table(file, "ntuple", &error);
+    assert_some(table, error);
+    int64_t n_entries = ladle_table_n_entries(table);
+    assert_int_equal(n_entries, 100000000);
+    ladle_reader *reader = ladle_reader_create(context, 1, &error);
+    ladle_array array;
+    assert_int_equal(ladle_read_column(reader, NULL, table, 0, 0, n_entries, &array, &error), LADLE_BUDGET);
+    for (int64_t start = 0; start < n_entries; start += RANGE) {
+        assert_ok(ladle_read_column(reader, NULL, table, 0, start, start + RANGE, &array, &error), error);
+        const int16_t *values = ladle_lease_data(array.buffers[0]);
+        assert_int_equal(ladle_lease_count(array.buffers[0]), RANGE);
+        int wanted = start < n_entries / 2 ? 2 : 1;
+        for (int64_t i = 0; i < RANGE; i++)
+            if (values[i] != wanted)
+                fail_msg("entry %lld is %d", (long long)(start + i), values[i]);
+        ladle_array_release(&array);
+    }
+    ladle_memory_info memory = {.struct_size = sizeof memory};
+    ladle_context_memory(context, &memory);
+    assert_true(memory.peak <= 8 << 20);
+    ladle_reader_release(reader);
+    ladle_table_release(table);
+    ladle_file_release(file);
+    end_context(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_forms_are_read),
         cmocka_unit_test(test_each_lie_is_told_or_does_no_harm),
+        cmocka_unit_test(test_a_cluster_that_ends_behind_2_63),
+        cmocka_unit_test(test_opened_and_read_a_thousand_times),
+        cmocka_unit_test(test_a_small_file_of_many_values_is_read_in_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

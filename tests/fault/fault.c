@@ -6,7 +6,7 @@
 #include "memory/context.h"
 #include "memory/lease.h"
 #include "support/check.h"
-#include "support/rootfile.h"
+#include "support/rntuple_file.h"
 
 #include <unistd.h>
 
@@ -44,7 +44,7 @@ static ladle_status open_and_list(world *w, ladle_error *error)
     if (keys != NULL && ladle_keys_damage(keys) != NULL)
         *error = *ladle_keys_damage(keys), status = (ladle_status)error->status;
     else if (keys != NULL)
-        assert_int_equal(ladle_keys_count(keys), 3);
+        assert_int_equal(ladle_keys_count(keys), 4);
     ladle_keys_release(keys);
     ladle_file_release(file);
     return status;
@@ -106,6 +106,55 @@ static ladle_status read_twice(world *w, ladle_error *error)
                 return status;
         }
     return LADLE_OK;
+}
+
+/* Every buffer of the RNTuple's columns is as it was in the first run, where nothing failed. */
+static void assert_as_before(int32_t column, int32_t buffer, ladle_lease *lease)
+{
+    enum { COLUMNS = 16, BUFFERS = 4 };
+    static uint64_t seen[COLUMNS][BUFFERS];
+    assert_true(column < COLUMNS && buffer < BUFFERS);
+    uint64_t hash = ladle_xxh3_64(ladle_lease_data(lease), (size_t)ladle_lease_nbytes(lease));
+    if (seen[column][buffer] == 0)
+        seen[column][buffer] = hash;
+    assert_true(seen[column][buffer] == hash);
+}
+
+static ladle_status read_columns(world *w, ladle_table *table, ladle_error *error)
+{
+    for (int32_t i = 0; i < ladle_table_n_columns(table); i++) {
+        ladle_array array;
+        ladle_status status = ladle_read_column(w->reader, w->cache, table, i, 1, 7, &array, error);
+        for (int32_t k = 0; k < LADLE_MAX_BUFFERS; k++)
+            if (status != LADLE_OK)
+                assert_null(array.buffers[k]);
+            else if (k < array.n_buffers)
+                assert_as_before(i, k, array.buffers[k]);
+        ladle_array_release(&array);
+        if (status != LADLE_OK)
+            return status;
+    }
+    return LADLE_OK;
+}
+
+/* Opens it, describes its pages and reads all of it. */
+static ladle_status read_ntuple(world *w, ladle_error *error)
+{
+    ladle_table *table = ladle_file_table(w->file, "n", error);
+    if (table == NULL)
+        return (ladle_status)error->status;
+    int64_t n_borders;
+    ladle_storage_info storage = {.struct_size = sizeof storage};
+    ladle_status status = ladle_table_storage(table, 0, &storage, error);
+    if (status == LADLE_OK && ladle_table_clusters(table, &n_borders, error) == NULL)
+        status = (ladle_status)error->status;
+    if (status == LADLE_OK) {
+        assert_int_equal(storage.n_pages, 3);
+        assert_int_equal(n_borders, 3);
+        status = read_columns(w, table, error);
+    }
+    ladle_table_release(table);
+    return status;
 }
 
 static ladle_status read_batch(world *w, ladle_error *error)
@@ -250,11 +299,25 @@ static const scenario scenarios[] = {
     SCENARIO(read_batch, "ZS", false, false, 2, -1),     SCENARIO(read_twice, "ZL", false, false, 1, 0),
     SCENARIO(read_twice, "ZL", true, false, 1, 4000),    SCENARIO(use_cache, NULL, false, false, 1, 0),
     SCENARIO(use_cache, NULL, false, false, 1, 600),     SCENARIO(make_handles, NULL, false, false, 1, -1),
-    SCENARIO(use_levels, NULL, false, false, 1, -1),
+    SCENARIO(use_levels, NULL, false, false, 1, -1),     SCENARIO(read_ntuple, NULL, false, false, 1, -1),
+    SCENARIO(read_ntuple, "ZS", false, false, 1, -1),    SCENARIO(read_ntuple, "XZ", false, false, 3, -1),
+    SCENARIO(read_ntuple, "L4", false, false, 1, 0),
 };
 
 /* --- the world ---------------------------------------------------------------------------------
  */
+
+static void add_made_ntuple(made_file *file, const char *codec)
+{
+    made_ntuple *ntuple = malloc(sizeof *ntuple);
+    assert_non_null(ntuple);
+    begin_ntuple(ntuple, "n");
+    make_all_forms(ntuple);
+    ntuple->codec = codec;
+    add_ntuple(file, ntuple);
+    free_ntuple(ntuple);
+    free(ntuple);
+}
 
 static void write_file(const scenario *s, char *path)
 {
@@ -275,6 +338,7 @@ static void write_file(const scenario *s, char *path)
     made.n_keys = 0;
     (void)add_directory(&made, "d", seek, nbytes);
     add_tree(&made, &tree);
+    add_made_ntuple(&made, s->codec);
     end_file(&made);
     int fd = mkstemp(path);
     assert_true(fd >= 0);

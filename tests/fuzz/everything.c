@@ -60,25 +60,37 @@ static void check_error(everything *e, const char *what, const char *name, ladle
         complain(e, "%s %s: offset %lld for \"%s\"", what, name, (long long)error->offset, error->message);
 }
 
-/* A range in the middle, and one entry. */
-static void see_range(everything *e, ladle_reader *reader, const seen_table *t, const ladle_column_info *info,
-                      const seen_column *c, int which)
+/* Of what was read, a range in the middle, or one entry. */
+static void see_range(everything *e, ladle_reader *reader, const seen_table *t, const seen_column *c, int which)
 {
-    int64_t start = info->n_entries / 3, stop = which == 0 ? info->n_entries - info->n_entries / 4 : start + 1;
-    if (stop > info->n_entries)
+    int64_t n = c->array.n_entries, start = n / 3, stop = which == 0 ? n - n / 4 : start + 1;
+    if (stop > n)
         return;
     ladle_array part;
     ladle_error error = blank();
-    ladle_status status =
-        ladle_read_column(reader, NULL, t->table, (int32_t)(c - t->columns), start, stop, &part, &error);
+    ladle_status status = ladle_read_column(reader, NULL, t->table, (int32_t)(c - t->columns), c->first + start,
+                                            c->first + stop, &part, &error);
     const char *fault = NULL;
     if (status != LADLE_OK)
         complain(e, "column %s: whole, but not in a range: %s", c->name, error.message);
-    else if (part.n_entries != stop - start || (fault = nested_fault(info, &part)) != NULL)
+    else if (part.n_entries != stop - start || (fault = nested_fault(&c->info, &part)) != NULL)
         complain(e, "column %s: in a range, %s", c->name, fault != NULL ? fault : "entries are missing");
-    else if (!nested_equal(info, &c->array, start, stop, &part, 0))
+    else if (!nested_equal(&c->info, &c->array, start, stop, &part, 0))
         complain(e, "column %s: a range is not the slice of the whole", c->name);
     ladle_array_release(&part);
+}
+
+/* Reads all of a column; where that is more than the budget, its last entries. */
+static ladle_status read_most(ladle_reader *reader, const seen_table *t, seen_column *c, ladle_error *error)
+{
+    enum { LAST = 1000 };
+    int32_t index = (int32_t)(c - t->columns);
+    int64_t n = c->info.n_entries;
+    ladle_status status = ladle_read_column(reader, NULL, t->table, index, 0, n, &c->array, error);
+    if (status != LADLE_BUDGET || n <= LAST)
+        return status;
+    c->first = n - LAST;
+    return ladle_read_column(reader, NULL, t->table, index, c->first, n, &c->array, error);
 }
 
 static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32_t index)
@@ -92,7 +104,7 @@ static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32
     (void)snprintf(c->name, sizeof c->name, "%s", c->info.name);
     ladle_column_type(&c->info, c->type, sizeof c->type);
     ladle_error error = blank();
-    c->status = ladle_read_column(reader, NULL, t->table, index, 0, c->info.n_entries, &c->array, &error);
+    c->status = read_most(reader, t, c, &error);
     if (c->status != LADLE_OK) {
         check_error(e, "column", c->name, c->status, &error);
         for (int i = 0; i < LADLE_MAX_BUFFERS; i++)
@@ -103,13 +115,12 @@ static void see_column(everything *e, ladle_reader *reader, seen_table *t, int32
         return;
     }
     e->n_read++;
-    const char *fault =
-        c->array.n_entries == c->info.n_entries ? nested_fault(&c->info, &c->array) : "entries are missing";
+    bool all = c->array.n_entries == c->info.n_entries - c->first;
+    const char *fault = all ? nested_fault(&c->info, &c->array) : "entries are missing";
     if (fault != NULL)
         complain(e, "column %s: %s", c->name, fault);
-    else
-        for (int i = 0; i < 2; i++)
-            see_range(e, reader, t, &c->info, c, i);
+    for (int i = 0; i < 2 && fault == NULL; i++)
+        see_range(e, reader, t, c, i);
 }
 
 static void see_pages(everything *e, const seen_table *t, int32_t index)

@@ -18,6 +18,7 @@ typedef struct seen_column {
     ladle_column_info info; /* borrows from the table */
     ladle_status status;
     ladle_array array; /* where status is LADLE_OK */
+    int64_t first;     /* entry that it begins with: not 0 where the whole is more than the budget */
     char why[256];     /* where it is not */
 } seen_column;
 

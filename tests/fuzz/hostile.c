@@ -133,10 +133,13 @@ static place *map_file(const everything *e, const uint8_t *file, size_t nbytes, 
 /* --- comparison
  * --------------------------------------------------------------------------------------- */
 
-/* Are entries [start, stop) of both alike? Columns of one type. */
+/* Are entries [start, stop) of both alike, as far as they were read? Columns of one type. */
 static bool same_entries(const seen_column *a, const seen_column *b, int64_t start, int64_t stop)
 {
-    return start >= stop || nested_equal(&a->info, &a->array, start, stop, &b->array, start);
+    start = a->first > start ? a->first : start;
+    start = b->first > start ? b->first : start;
+    return start >= stop ||
+           nested_equal(&a->info, &a->array, start - a->first, stop - a->first, &b->array, start - b->first);
 }
 
 static bool same_column(const seen_column *a, const seen_column *b)
