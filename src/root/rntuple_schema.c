@@ -14,6 +14,7 @@
 #include "base/error.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 enum { FIELD_REPETITIVE = 1, FIELD_PROJECTED = 2, COLUMN_DEFERRED = 1, COLUMN_RANGE = 2 };
@@ -78,7 +79,7 @@ static void read_field(ladle_schema *schema, ladle_cursor *c, ladle_error *error
 static void read_column(ladle_schema *schema, ladle_cursor *c, ladle_error *error)
 {
     ladle_frame frame = ladle_frame_enter(c, false, "column");
-    ladle_physical column = {.stream = -1};
+    ladle_physical column = {.stream = -1, .encoding = {.minimum = NAN, .maximum = NAN}}; /* NaN: no range is given */
     column.encoding.element = ladle_cursor_le16(c, "element of a column");
     column.encoding.bits = ladle_cursor_le16(c, "bits of a column");
     uint32_t field = ladle_cursor_le32(c, "field of a column");
