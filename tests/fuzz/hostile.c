@@ -1,6 +1,8 @@
 /* Every truncation and every flipped byte of small files, read completely and judged.
  *
  *     hostile [--part I/N] [--every K] FILE...     without a FILE: files made by support/rootfile.h and rntuple_file.h
+ *     hostile --store FOLDER FILE...               writes those with RNTuples there, envelopes stored: seeds of a
+ * fuzzer
  *
  * The judgement (docs/reliability.md says it in words): what everything.h promises for any bytes; and of the damaged
  * byte
@@ -184,11 +186,12 @@ static bool has_page(const seen_table *t, int32_t column, int64_t offset)
     return false;
 }
 
-/* Do values of column `c` come from the page at `p`, by itself or by a column that it hangs on? */
-static bool depends_on(const seen_table *original, int32_t c, const place *p)
+/* Do values of column `c` come from the page at `p`, by itself or by its counter? `or_may`: or by a buffer that it has
+ * in common with another column; which of an RNTuple's pages are of that buffer, nobody says. */
+static bool depends_on(const seen_table *original, int32_t c, const place *p, bool or_may)
 {
     for (int32_t i = 0; i < original->n_columns; i++)
-        if ((i == c || original->columns[c].info.counter == i || share_buffer(original, i, c)) &&
+        if ((i == c || original->columns[c].info.counter == i || (or_may && share_buffer(original, i, c))) &&
             has_page(original, i, p->page))
             return true;
     return false;
@@ -208,7 +211,7 @@ static const char *judge_column(const seen_table *original, int32_t c, const see
         return "damage in a page changed what the table says of a column";
     if (after == NULL || strcmp(before->type, after->type) != 0 || before->info.n_entries != after->info.n_entries)
         return NULL; /* another column: nothing to compare */
-    if (in_page && !depends_on(original, c, p))
+    if (in_page && !depends_on(original, c, p, false))
         return same_column(before, after) ? NULL : "damage in a page cost a column that is not in it";
     if (before->status != LADLE_OK || after->status != LADLE_OK) {
         counts->refused += after->status != LADLE_OK && before->status == LADLE_OK;
@@ -273,7 +276,7 @@ static const char *judge_sealed(const everything *original, const everything *mu
     if (mutant->n_tables != original->n_tables || after->status != LADLE_OK || after->n_columns != before->n_columns)
         return "damage in a page cost a table";
     for (int32_t c = 0; c < before->n_columns; c++)
-        if (!same_column(&before->columns[c], &after->columns[c]) && !depends_on(before, c, p))
+        if (!same_column(&before->columns[c], &after->columns[c]) && !depends_on(before, c, p, true))
             return "damage in a page cost a column that is not in it";
     return NULL;
 }
@@ -386,20 +389,55 @@ static void try_bytes(const char *name, uint8_t *data, size_t nbytes, size_t par
     free(found.items);
 }
 
-static void try_file(const char *path, size_t part, size_t parts, size_t every, tally *counts)
+/* At most 1 MiB of a file; NULL if it cannot be read. To be freed. */
+static uint8_t *read_file(const char *path, size_t *nbytes)
 {
     FILE *in = fopen(path, "rb");
-    uint8_t *data = malloc(1 << 20);
-    if (in == NULL || data == NULL) {
+    uint8_t *data = in == NULL ? NULL : malloc(1 << 20);
+    if (data != NULL)
+        *nbytes = fread(data, 1, 1 << 20, in);
+    if (in != NULL)
+        (void)fclose(in);
+    return data;
+}
+
+static const char *last_name(const char *path)
+{
+    return strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
+}
+
+static void try_file(const char *path, size_t part, size_t parts, size_t every, tally *counts)
+{
+    size_t nbytes;
+    uint8_t *data = read_file(path, &nbytes);
+    if (data == NULL) {
         printf("cannot read %s\n", path);
         counts->failures++;
     } else {
-        size_t nbytes = fread(data, 1, 1 << 20, in);
-        try_bytes(strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1, data, nbytes, part, parts, every, counts);
+        try_bytes(last_name(path), data, nbytes, part, parts, every, counts);
     }
-    if (in != NULL)
-        (void)fclose(in);
     free(data);
+}
+
+static int store_file(const char *folder, const char *path)
+{
+    size_t nbytes;
+    uint8_t *data = read_file(path, &nbytes);
+    bytes stored;
+    seals found;
+    char to[1024];
+    (void)snprintf(to, sizeof to, "%s/%s", folder, last_name(path));
+    if (data == NULL || !store_envelopes(data, nbytes, &stored, &found)) {
+        free(data);
+        return data == NULL;
+    }
+    FILE *out = fopen(to, "wb");
+    bool good = out != NULL && fwrite(stored.data, 1, stored.n, out) == stored.n;
+    good = out != NULL && fclose(out) == 0 && good;
+    bytes_free(&stored);
+    free(found.items);
+    free(data);
+    return !good;
 }
 
 static void try_made(size_t part, size_t parts, size_t every, tally *counts)
@@ -457,12 +495,18 @@ int main(int argc, char **argv)
 {
     size_t part = 0, parts = 1, every = 1;
     int at = 1;
+    if (argc > 2 && strcmp(argv[1], "--store") == 0) {
+        int failures = 0;
+        for (int i = 3; i < argc; i++)
+            failures += store_file(argv[2], argv[i]);
+        return failures;
+    }
     for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
         if (strcmp(argv[at], "--part") == 0 && sscanf(argv[at + 1], "%zu/%zu", &part, &parts) == 2 && part < parts)
             continue;
         if (strcmp(argv[at], "--every") == 0 && sscanf(argv[at + 1], "%zu", &every) == 1 && every > 0)
             continue;
-        fprintf(stderr, "usage: hostile [--part I/N] [--every K] [FILE...]\n");
+        fprintf(stderr, "usage: hostile [--part I/N] [--every K] [FILE...], or hostile --store FOLDER FILE...\n");
         return 2;
     }
     const char *mode = getenv("LADLE_HOSTILE");

@@ -1,6 +1,8 @@
 #include "fuzz/seals.h"
 
+#include "base/bytes.h"
 #include "base/hash.h"
+#include "base/little.h"
 #include "root/rntuple.h"
 
 #include <stdlib.h>
@@ -8,13 +10,12 @@
 
 enum { PREAMBLE = 8, CHECKSUM = 8, ANCHOR_BEGIN = 6, ANCHOR_CHECKED = 64 };
 
-static void add_seal(seals *s, size_t begin, size_t nbytes, size_t at, int kind)
+static void add_seal(seals *s, size_t begin, size_t nbytes, size_t at, seal_kind kind)
 {
     s->items = realloc(s->items, (s->n + 1) * sizeof *s->items);
     if (s->items == NULL)
         abort();
-    s->items[s->n] = (seal){.begin = begin, .nbytes = nbytes, .at = at};
-    s->items[s->n++].kind = kind;
+    s->items[s->n++] = (seal){begin, nbytes, at, kind};
 }
 
 /* An envelope, stored at `at` and sealed. */
@@ -168,15 +169,78 @@ bool store_envelopes(const uint8_t *file, size_t nbytes, bytes *out, seals *foun
     return good;
 }
 
+static void seal_one(uint8_t *file, const seal *one)
+{
+    uint64_t hash = ladle_xxh3_64(file + one->begin, one->nbytes);
+    for (int k = 0; k < CHECKSUM; k++)
+        if (one->kind == SEAL_COPY)
+            file[one->at + (size_t)k] = file[one->begin + (size_t)k];
+        else
+            file[one->at + (size_t)k] = (uint8_t)(hash >> 8 * (one->kind == SEAL_BIG ? CHECKSUM - 1 - k : k));
+}
+
 void seal_again(uint8_t *file, const seals *s)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        const seal *one = &s->items[i];
-        uint64_t hash = ladle_xxh3_64(file + one->begin, one->nbytes);
-        for (int k = 0; k < CHECKSUM; k++)
-            if (one->kind == SEAL_COPY)
-                file[one->at + (size_t)k] = file[one->begin + (size_t)k];
-            else
-                file[one->at + (size_t)k] = (uint8_t)(hash >> 8 * (one->kind == SEAL_BIG ? CHECKSUM - 1 - k : k));
+    for (size_t i = 0; i < s->n; i++)
+        seal_one(file, &s->items[i]);
+}
+
+/* --- any bytes ------------------------------------------------------------------------------------- */
+
+/* Seals what may be an envelope. False if it does not lie in the file. */
+static bool seal_place(uint8_t *file, size_t size, uint64_t offset, uint64_t nbytes)
+{
+    if (nbytes < PREAMBLE + 2 * CHECKSUM || nbytes > size || offset > size - nbytes)
+        return false;
+    seal one = {
+        .begin = (size_t)offset, .nbytes = (size_t)nbytes - CHECKSUM, .at = (size_t)(offset + nbytes) - CHECKSUM};
+    one.kind = SEAL_LITTLE;
+    seal_one(file, &one);
+    return true;
+}
+
+/* Page lists: of each group that the footer has, the checksum of the header in it and its own. */
+static void seal_page_lists(uint8_t *file, size_t size, uint64_t footer, uint64_t nbytes, const uint8_t *checksum)
+{
+    const uint8_t *at = file + footer + PREAMBLE + 16, *end = file + footer + nbytes - CHECKSUM;
+    for (int i = 0; i < 2; i++) { /* the extension; then into the list of groups, 12 bytes */
+        if (end - at < 44)
+            return;
+        uint64_t skip = i == 0 ? ladle_load_le64(at) : 12;
+        if (skip > (uint64_t)(end - at))
+            return;
+        at += skip;
+    }
+    while (end - at >= 48) {
+        uint64_t frame = ladle_load_le64(at), offset = ladle_load_le64(at + 40),
+                 length = (uint32_t)ladle_load_le64(at + 36);
+        if (seal_place(file, size, offset, length)) {
+            memmove(file + offset + PREAMBLE, checksum, CHECKSUM);
+            (void)seal_place(file, size, offset, length);
+        }
+        if (frame < 48 || frame > (uint64_t)(end - at))
+            return;
+        at += frame;
+    }
+}
+
+void seal_loosely(uint8_t *file, size_t size)
+{
+    static const uint8_t begin[ANCHOR_BEGIN] = {0x40, 0, 0, 66, 0, 2}; /* byte count and class version of an anchor */
+    for (size_t at = 0; at + ANCHOR_BEGIN + ANCHOR_CHECKED + CHECKSUM <= size; at++) {
+        if (memcmp(file + at, begin, sizeof begin) != 0)
+            continue;
+        uint8_t *anchor = file + at + ANCHOR_BEGIN;
+        uint64_t header = ladle_load_be64(anchor + 8), header_nbytes = ladle_load_be64(anchor + 16);
+        uint64_t footer = ladle_load_be64(anchor + 32), footer_nbytes = ladle_load_be64(anchor + 40);
+        if (seal_place(file, size, header, header_nbytes) && seal_place(file, size, footer, footer_nbytes)) {
+            uint8_t checksum[CHECKSUM];
+            memcpy(checksum, file + header + header_nbytes - CHECKSUM, CHECKSUM);
+            memcpy(file + footer + PREAMBLE + 8, checksum, CHECKSUM); /* behind one word of flags */
+            seal_page_lists(file, size, footer, footer_nbytes, checksum);
+            (void)seal_place(file, size, footer, footer_nbytes);
+        }
+        seal one = {at + ANCHOR_BEGIN, ANCHOR_CHECKED, at + ANCHOR_BEGIN + ANCHOR_CHECKED, SEAL_BIG};
+        seal_one(file, &one);
     }
 }

@@ -10,10 +10,13 @@
 
 #include <stdbool.h>
 
+/* XXH3 in that byte order; or the 8 bytes at `begin` once more. */
+typedef enum seal_kind { SEAL_LITTLE, SEAL_BIG, SEAL_COPY } seal_kind;
+
 typedef struct seal {
-    size_t begin, nbytes;                           /* the bytes that it seals */
-    size_t at;                                      /* where its 8 bytes lie */
-    enum { SEAL_LITTLE, SEAL_BIG, SEAL_COPY } kind; /* XXH3 in that byte order; or the 8 bytes at `begin` once more */
+    size_t begin, nbytes; /* the bytes that it seals */
+    size_t at;            /* where its 8 bytes lie */
+    seal_kind kind;
 } seal;
 
 /* By the order in which they must be made. */
@@ -28,5 +31,8 @@ bool store_envelopes(const uint8_t *file, size_t nbytes, bytes *out, seals *foun
 
 /* Computes all checksums of a damaged copy again. */
 void seal_again(uint8_t *file, const seals *s);
+
+/* The same in any bytes, as far as anchors and stored envelopes can be recognised there. */
+void seal_loosely(uint8_t *file, size_t nbytes);
 
 #endif
