@@ -76,8 +76,8 @@ typedef struct ladle_error {
 
 /* --- limits ---------------------------------------------------------------------------------- */
 
-/* Ceilings on what a file may ask for, and how far it is trusted. A file that needs more is refused with LADLE_LIMIT, naming
- * the limit. struct_size comes first, so that later versions can append fields. */
+/* Ceilings on what a file may ask for, and how far it is trusted. A file that needs more is refused with LADLE_LIMIT,
+ * naming the limit. struct_size comes first, so that later versions can append fields. */
 typedef struct ladle_limits {
     size_t struct_size;          /* sizeof(ladle_limits) */
     int64_t max_page_nbytes;     /* one page, decompressed (default 1 GiB) */

@@ -265,9 +265,8 @@ static int64_t find_twin(const many *m, int64_t index)
     for (int64_t i = 0; i < index; i++) {
         const ladle_request *o = &m->requests[i];
         if (o->table == r->table && o->start == r->start && o->stop == r->stop && m->twins[i] < 0 &&
-            m->errors[i].status == LADLE_OK &&
-            ladle_table_buffer(o->table, o->column, o->buffer, &other) == LADLE_OK && other.owner == wanted.owner &&
-            other.role == wanted.role)
+            m->errors[i].status == LADLE_OK && ladle_table_buffer(o->table, o->column, o->buffer, &other) == LADLE_OK &&
+            other.owner == wanted.owner && other.role == wanted.role)
             return i;
     }
     return -1;

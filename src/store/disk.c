@@ -2,8 +2,8 @@
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "io/pread.h"
 #include "base/little.h"
+#include "io/pread.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* The HDF5 store's named file, damaged: every prefix and every changed byte of a small one is an error or changes
  * nothing that is read; what is made by hand, with right checksums, is held to what it can be. */
-#include "store/hdf5_index.h"
 #include "base/little.h"
+#include "store/hdf5_index.h"
 #include "support/shelf.h"
 
 #include <fcntl.h>

@@ -347,7 +347,10 @@ def test_table_and_column(context, nano):
     assert (jet.type, jet.dtype, jet.dims, jet.n_buffers) == ("var * float32", "float32", (-1,), 2)
     assert table.column(jet.counter).name == "nJet"
     assert jet.reason is None
-    pages = [table.page(table.find("Jet_pt"), page) for page in range(table.storage(table.find("Jet_pt"))[0])]
+    pages = [
+        table.page(table.find("Jet_pt"), page)
+        for page in range(table.storage(table.find("Jet_pt"))[0])
+    ]
     assert pages[0][0] == 0
     assert sum(page[1] for page in pages) == table.n_entries
     borders = table.clusters()
