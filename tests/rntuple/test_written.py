@@ -11,7 +11,7 @@ import ladle
 from ladle import _core
 from tests.locks import one_at_a_time
 from tests.rntuple.ranges import assert_range, read_column
-from tests.rntuple.write import TYPES
+from tests.rntuple.write import ENCODINGS, TYPES
 
 pytest.importorskip("ROOT")
 
@@ -122,7 +122,7 @@ def test_every_range_of_every_type(written, name):
             assert found[field].to_list() == [row(n)[field] for n in range(start, stop)]
 
 
-@pytest.mark.parametrize("name", ["encodings_zstd", "encodings_none"])
+@pytest.mark.parametrize("name", ENCODINGS)
 def test_reals_of_every_width_equal_roots_bit_for_bit(written, name):
     events = ladle.open(written / f"{name}.root")
     lines = (written / f"{name}.txt").read_text().splitlines()

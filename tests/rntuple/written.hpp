@@ -46,7 +46,7 @@ void AddQuantized(RNTupleModel &model, const std::string &name, int bits)
 }
 
 // Reals of every legal width, and the elements that are not split by themselves.
-void WriteEncodings(const char *path, int compression)
+void WriteEncodings(const char *path, int page_nbytes, int compression)
 {
     auto model = RNTupleModel::Create();
     for (int bits = 10; bits <= 31; bits++)
@@ -64,8 +64,8 @@ void WriteEncodings(const char *path, int compression)
         fields.push_back(name);
     RNTupleWriteOptions options;
     options.SetCompression(compression);
-    options.SetInitialUnzippedPageSize(64);
-    options.SetMaxUnzippedPageSize(128);
+    options.SetInitialUnzippedPageSize(page_nbytes);
+    options.SetMaxUnzippedPageSize(page_nbytes);
     auto writer = RNTupleWriter::Recreate(std::move(model), "n", path, options);
     auto entry = writer->CreateEntry();
     for (int n = 0; n < 300; n++) {
