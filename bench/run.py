@@ -26,29 +26,31 @@ HERE = Path(__file__).resolve().parent
 FLOOR = HERE.parent / "build" / "bench" / "floor"
 
 
-def make_data(events: int, codec: str = "zstd") -> Path:
-    """Make (or find) the bench file of that many events and return its path."""
+def make_data(events: int, codec: str = "zstd", *, rntuple: bool = False) -> Path:
+    """Make (or find) the bench file of that many events, or its RNTuple twin; return its path."""
     path = HERE / "data" / f"nano_{events}_{codec}.root"
     demo.say(f"data: {path.name}")
     demo.run(
         *("make_nanoaod.py", str(path), "--events", str(events)),
         *("--codec", codec, "--counters", "shared"),
+        *(["--rntuple"] if rntuple else []),
     )
-    return path
+    return path.with_name(f"{path.stem}_rntuple.root") if rntuple else path
 
 
 def bench_floor(options: argparse.Namespace) -> dict[str, Any]:
     """All columns, one and two threads, against pread + decompress of the same pages."""
     figures: dict[str, Any] = {}
-    print(f"{'codec':6} {'MB':>7} {'floor s':>8} {'1 thread':>9} {'2 threads':>9}   (x floor)")
-    for codec in options.codecs:
-        path = make_data(options.events, codec)
+    print(f"{'':12} {'MB':>7} {'floor s':>8} {'1 thread':>9} {'2 threads':>9}   (x floor)")
+    files = [(codec, codec, False) for codec in options.codecs]
+    for name, codec, rntuple in [*files, ("rntuple zstd", "zstd", True)]:
+        path = make_data(options.events, codec, rntuple=rntuple)
         command = [str(FLOOR), str(path), "--rounds", str(options.rounds), "--json"]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         found = json.loads(output)
-        figures[codec] = found
+        figures[name] = found
         print(
-            f"{codec:6} {found['disk_nbytes'] / 1e6:7.1f} {found['floor_s']:8.3f} "
+            f"{name:12} {found['disk_nbytes'] / 1e6:7.1f} {found['floor_s']:8.3f} "
             f"{found['one_thread_ratio']:9.2f} {found['two_threads_ratio']:9.2f}"
         )
     return figures
