@@ -56,13 +56,6 @@ def test_info_of_a_native_table(sample):
     assert not info.uproot_is_open
 
 
-def test_an_rntuple_is_read_through_uproot_and_says_so(sample):
-    want, got = both({sample("nano_tree_rntuple.root"): "Events"}, metadata={"a": 1})
-    assert_same_array(got.events().Jet.pt, want.events().Jet.pt)
-    assert "RNTuple" in got.info().uproot["*"]
-    assert "all columns" in str(got.info())
-
-
 def test_physlite(sample):
     want, got = both(
         {sample("PHYSLITE_example.root"): "CollectionTree"}, schemaclass=PHYSLITESchema
