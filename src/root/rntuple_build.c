@@ -481,7 +481,9 @@ static ladle_status walk_variant(builder *b, const ladle_field *field, path *p, 
     for (int32_t i = field->first_child; i >= 0 && status == LADLE_OK; i = field_at(b, i)->next_sibling) {
         const ladle_field *child = field_at(b, i);
         p->place.alternative = child->ordinal;
-        member m = {.name = child->name, .field = i};
+        char name[16]; /* by its place, whatever the file calls it */
+        int n = snprintf(name, sizeof name, "_%d", (int)child->ordinal);
+        member m = {.name = {name, (size_t)n}, .field = i};
         status = walk_member(b, p, &m);
     }
     ladle_column *columns = b->columns.items;
