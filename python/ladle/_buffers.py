@@ -113,7 +113,6 @@ class Buffer:
         "_alternatives",
         "_cache",
         "_columns",
-        "_indices",
         "_last",
         "_mapping",
         "_parts",
@@ -133,7 +132,6 @@ class Buffer:
         reads: Counter[str],
     ) -> None:
         self._columns: list[tuple[str, int]] = []
-        self._indices: list[int] = []
         self._role = role
         self._tags: Buffer | None = None
         self._alternatives: list[tuple[Buffer, int]] = []
@@ -150,8 +148,6 @@ class Buffer:
         It is read from the first column. If that one is damaged, from the next: what is wrong with
         one column costs the others nothing.
         """
-        if not self._columns:
-            self._indices = [part.source.table.find(column) for part in self._parts]
         self._columns.append((column, index))
 
     def set_alternatives(self, tags: Buffer, alternatives: list[tuple[Buffer, int]]) -> None:
@@ -201,26 +197,27 @@ class Buffer:
     def _read(self, part_index: int) -> _core.Lease:
         part = self._parts[part_index]
         try:
-            return self._read_column(part, self._indices[part_index], self._columns[0][1])
+            return self._read_column(part, *self._columns[0])
         except (FormatError, ReadError, UnsupportedError):
-            for other, index in self._columns[1:]:
+            for column, index in self._columns[1:]:
                 with contextlib.suppress(FormatError, ReadError, UnsupportedError):
-                    return self._read_column(part, part.source.table.find(other), index)
+                    return self._read_column(part, column, index)
             raise
 
-    def _read_column(self, part: Part, column: int, index: int) -> _core.Lease:
+    def _read_column(self, part: Part, column: str, index: int) -> _core.Lease:
+        table = part.source.table
         cache = None if self._cache is None else self._cache.core
         return default_reader(self._threads).read_buffer(
-            part.source.table, column, index, part.start, part.stop, cache
+            table, table.find(column), index, part.start, part.stop, cache
         )
 
     def _through_mapping(self, part_index: int) -> _Array:
         assert self._mapping is not None
         part = self._parts[part_index]
-        reader = default_reader(self._threads)
-        index = self._columns[0][1]
-        name = reader.key(
-            part.source.table, self._indices[part_index], index, part.start, part.stop
+        column, index = self._columns[0]
+        table = part.source.table
+        name = default_reader(self._threads).key(
+            table, table.find(column), index, part.start, part.stop
         )
         key = name.decode("utf-8", "surrogateescape")
         found: _Array = self._mapping.get(key, _MISSING)

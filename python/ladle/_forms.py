@@ -72,26 +72,25 @@ class Forms:
     """
 
     def __init__(self, register: Register) -> None:
+        import awkward as ak
+
+        self._forms = ak.forms
         self._register = register
         self.buffers: dict[str, Callable[[], Any]] = {}
 
     def array(self, columns: Iterable[Column]) -> ak.forms.Form:
         """Return the form of records with a field for each top-level name."""
-        import awkward as ak
-
         fields: dict[str, list[Column]] = {}
         for column in columns:
             fields.setdefault(column.field, []).append(column)
         contents = [self._form(group, 0, 0, 0) for group in fields.values()]
-        return ak.forms.RecordForm(contents, list(fields))
+        return self._forms.RecordForm(contents, list(fields))
 
     def _form(self, columns: list[Column], at: int, depth: int, buffer: int) -> ak.forms.Form:
         """Return the form of columns that are one for `at` members and `depth` dimensions.
 
         Their first `buffer` buffers are those of the dimensions outside.
         """
-        import awkward as ak
-
         first = columns[0]
         if at < len(first.members) and first.members[at][0] == depth:
             return self._record(columns, at, depth, buffer)
@@ -99,45 +98,41 @@ class Forms:
         if depth == len(first.dims):
             self._add(key, "data", columns, buffer, "data")
             parameters = {"__array__": "char"} if first.is_string else None
-            return ak.forms.NumpyForm(first.dtype, parameters=parameters, form_key=key)
+            return self._forms.NumpyForm(first.dtype, parameters=parameters, form_key=key)
         size = first.dims[depth]
         if size == VARIANT:
             return self._variant(columns, at, depth, buffer)
         if size >= 0:
-            return ak.forms.RegularForm(self._form(columns, at, depth + 1, buffer), size)
+            return self._forms.RegularForm(self._form(columns, at, depth + 1, buffer), size)
         content = self._form(columns, at, depth + 1, buffer + 1)
         self._add(key, _ATTRIBUTES[size], columns, buffer, _ATTRIBUTES[size])
         if size == OPTION:
-            return ak.forms.IndexedOptionForm("i64", content, form_key=key)
+            return self._forms.IndexedOptionForm("i64", content, form_key=key)
         is_text = first.is_string and depth == len(first.dims) - 1
         parameters = {"__array__": "string"} if is_text else None
-        return ak.forms.ListOffsetForm("i64", content, parameters=parameters, form_key=key)
+        return self._forms.ListOffsetForm("i64", content, parameters=parameters, form_key=key)
 
     def _record(self, columns: list[Column], at: int, depth: int, buffer: int) -> ak.forms.Form:
-        import awkward as ak
-
         members = _by_member(columns, at)
         contents = [self._form(each, at + 1, depth, buffer) for each in members.values()]
         # With one of its members left out a tuple is a record: places would be wrong.
         is_tuple = all(name == f"_{i}" for i, name in enumerate(members))
-        return ak.forms.RecordForm(contents, None if is_tuple else list(members))
+        return self._forms.RecordForm(contents, None if is_tuple else list(members))
 
     def _variant(self, columns: list[Column], at: int, depth: int, buffer: int) -> ak.forms.Form:
         """Return a union whose tags are those of the file: 0 is no value, k is alternative k."""
-        import awkward as ak
-
         key = f"{columns[0].name}/{depth}"
-        contents = [ak.forms.IndexedOptionForm("i64", ak.forms.EmptyForm(), form_key="none")]
+        contents = [self._forms.IndexedOptionForm("i64", self._forms.EmptyForm(), form_key="none")]
         self.buffers["none-index"] = lambda: _NONES
         counts = []
         for each in _by_member(columns, at).values():
             content = self._form(each, at + 1, depth + 1, buffer + 2)
-            contents.append(content if content.is_option else ak.forms.UnmaskedForm(content))
+            contents.append(content if content.is_option else self._forms.UnmaskedForm(content))
             counts.append(self._item_count(each[0], depth + 1))
         tags = self._add(key, "tags", columns, buffer, "tags")
         places = self._add(key, "index", columns, buffer + 1, "places")
         places.set_alternatives(tags, counts)
-        return ak.forms.UnionForm("i8", "i64", contents, form_key=key)
+        return self._forms.UnionForm("i8", "i64", contents, form_key=key)
 
     def _item_count(self, column: Column, depth: int) -> tuple[Buffer, int]:
         """Return a buffer with one value for each item at a depth, or the second so many."""

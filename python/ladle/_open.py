@@ -54,8 +54,9 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
         will do.
     filter_name : None, str, callable, or list of str, optional
         Columns, as in uproot: a name, a pattern (``"Jet_*"``), a regular expression between slashes
-        (``"/Jet_.*/i"``), a function of the name, or a list of names and patterns. A name that is
-        given in full must exist and be readable.
+        (``"/Jet_.*/i"``), a function of the name, or a list of names and patterns. What selects a
+        record selects the columns in it: ``"jets"`` all, ``"jets.pt"`` one. A name that is given in
+        full must exist and be readable.
     entry_start, entry_stop : int, optional
         Range of entries, over all files. Negative counts from the end; beyond the end means the
         end.
@@ -68,9 +69,10 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
     Returns
     -------
     ak.Array
-        Of records. Columns of one value have that dtype, fixed dimensions are regular, variable
-        ones are lists (int64 offsets from 0), text is awkward's string. Columns that cannot be read
-        are left out: ``ladle.info(array).unreadable`` says why.
+        Of records, one field for each top-level name. One value has its dtype, fixed dimensions are
+        regular, variable ones are lists (int64 offsets from 0), text is awkward's string; records,
+        tuples, options and variants are awkward's, to any depth. Columns that cannot be read are
+        left out: ``ladle.info(array).unreadable`` says why.
 
     Raises
     ------
@@ -286,9 +288,14 @@ def _lazy_array(
         form,
         about.n_entries,
         forms.buffers,
+        buffer_key=_buffer_key,
         enable_virtualarray_caching=cache is None,
         attrs={ATTRIBUTE: about},
     )
+
+
+def _buffer_key(form_key: str, attribute: str, form: Any) -> str:  # noqa: ARG001
+    return f"{form_key}-{attribute}"  # awkward's own, without a format to parse each time
 
 
 def _owner(part: Part, name: str, index: int) -> str:
