@@ -44,6 +44,8 @@ def variant_path(column: Column) -> str | None:
 
 def refusal(column: Column) -> str | None:
     """Return why awkward has no type for what can be read, or None."""
+    if len(column.dims) < 2:
+        return None
     for depth, (outer, inner) in enumerate(zip(column.dims, column.dims[1:], strict=False), 1):
         names = sum(outside == depth for outside, _ in column.members)
         is_record = names > (outer == VARIANT)  # it stands between the two
