@@ -112,450 +112,182 @@ typedef struct lie {
     const char *words;   /* in the message */
 } lie;
 
-#define TELL(name) static void name(made_ntuple *t)
+/* A lie of one statement. */
+#define TELL(name, ...)              \
+    static void name(made_ntuple *t) \
+    {                                \
+        __VA_ARGS__;                 \
+    }
 
-TELL(epoch)
-{
-    t->version[0] = 2;
-}
-TELL(later_minor)
-{
-    t->version[2] = 77;
-}
-TELL(flag)
-{
-    t->flags[0] = 1;
-}
-TELL(flag_69)
-{
-    t->flags[0] = UINT64_C(1) << 63, t->flags[1] = 64;
-}
-TELL(footer_flag)
-{
-    t->footer_flags = 8;
-}
-TELL(header_type)
-{
-    t->lie_types[LADLE_ENVELOPE_HEADER] = 9;
-}
-TELL(footer_type)
-{
-    t->lie_types[LADLE_ENVELOPE_FOOTER] = 1;
-}
-TELL(page_list_type)
-{
-    t->lie_types[LADLE_ENVELOPE_PAGE_LIST] = 4;
-}
-TELL(header_seal)
-{
-    t->lie_seal[LADLE_ENVELOPE_HEADER] = true;
-}
-TELL(footer_seal)
-{
-    t->lie_seal[LADLE_ENVELOPE_FOOTER] = true;
-}
-TELL(page_list_seal)
-{
-    t->lie_seal[LADLE_ENVELOPE_PAGE_LIST] = true;
-}
-TELL(other_footer)
-{
-    t->lie_checksum[LADLE_ENVELOPE_FOOTER] = 1;
-}
-TELL(other_page_list)
-{
-    t->lie_checksum[LADLE_ENVELOPE_PAGE_LIST] = 1;
-}
-TELL(header_length)
-{
-    t->lie_lengths[LADLE_ENVELOPE_HEADER] = 15;
-}
-TELL(huge_header)
-{
-    t->lie_lengths[LADLE_ENVELOPE_HEADER] = INT64_MAX;
-}
-TELL(header_elsewhere)
-{
-    t->lie_offset = INT64_MAX - 3;
-}
-TELL(negative_header)
-{
-    t->lie_offset = -8;
-}
-TELL(small_chunks)
-{
-    t->max_key_nbytes = 1;
-}
-TELL(many_fields)
-{
-    t->lie = (made_lie){"fields", 0, -12, INT64_C(1) << 31};
-}
-TELL(short_fields)
-{
-    t->lie = (made_lie){"fields", 0, -10, -1};
-}
-TELL(long_fields)
-{
-    t->lie = (made_lie){"fields", 0, -(INT64_C(1) << 40), -1};
-}
-TELL(lowest_frame)
-{
-    t->lie = (made_lie){"fields", 0, INT64_MIN, -1};
-}
-TELL(record_for_list)
-{
-    t->lie = (made_lie){"columns", 0, 1000, -1};
-}
-TELL(long_field)
-{
-    t->lie = (made_lie){"field", 3, 1 << 20, -1};
-}
-TELL(short_field)
-{
-    t->lie = (made_lie){"field", 3, 16, -1};
-}
-TELL(many_columns)
-{
-    t->lie = (made_lie){"columns", 0, 0, 21};
-}
-TELL(many_groups)
-{
-    t->lie = (made_lie){"groups", 0, 0, UINT32_MAX};
-}
-TELL(many_pages)
-{
-    t->lie = (made_lie){"pages", 0, 0, UINT32_MAX};
-}
-TELL(no_pages)
-{
-    t->lie = (made_lie){"pages", 0, 0, 0};
-}
-TELL(more_clusters)
-{
-    t->lie = (made_lie){"summaries", 0, 0, 3};
-}
-TELL(fewer_clusters)
-{
-    t->lie = (made_lie){"clusters", 0, 0, 1};
-}
-TELL(own_parent)
-{
-    t->fields[FIELD_V_ITEM].parent = FIELD_V_ITEM;
-}
-TELL(later_parent)
-{
-    t->fields[FIELD_X].parent = FIELD_V;
-}
-TELL(parent_cycle)
-{
-    t->fields[FIELD_VV].parent = FIELD_VV_LIST;
-}
-TELL(no_parent)
-{
-    t->fields[FIELD_X].parent = UINT32_MAX;
-}
-TELL(leaf_parent)
-{
-    t->fields[FIELD_LATE].parent = FIELD_X;
-}
-TELL(no_source)
-{
-    t->fields[FIELD_W].source = 99;
-}
-TELL(projected_source)
-{
-    t->fields[FIELD_W].source = FIELD_NV;
-}
-TELL(own_source)
-{
-    t->fields[FIELD_NV].source = FIELD_NV;
-}
-TELL(no_column)
-{
-    t->aliases[0].physical = 99;
-}
-TELL(negative_column)
-{
-    t->aliases[0].physical = -1;
-}
-TELL(alias_of_leaf)
-{
-    t->aliases[0].field = FIELD_X;
-}
-TELL(alias_of_values)
-{
-    t->aliases[0].physical = COLUMN_V_ITEM;
-}
-TELL(alias_of_others)
-{
-    t->aliases[2].physical = COLUMN_VV_ITEM;
-}
-TELL(column_of_projection)
-{
-    t->columns[COLUMN_TWO_AGAIN].field = FIELD_NV;
-}
-TELL(column_of_nothing)
-{
-    t->columns[COLUMN_X].field = 99;
-}
-TELL(unknown_element)
-{
-    t->columns[COLUMN_X].element = 0x1e;
-}
-TELL(wrong_bits)
-{
-    t->columns[COLUMN_X].bits = 31;
-}
-TELL(no_bits)
-{
-    t->columns[COLUMN_R_X].bits = 0;
-}
-TELL(integer_for_text)
-{
-    t->columns[COLUMN_S_CHARS].element = LADLE_ELEMENT_BYTE;
-}
-TELL(index_for_value)
-{
-    t->columns[COLUMN_X].element = LADLE_ELEMENT_INDEX32;
-}
-TELL(value_for_index)
-{
-    t->columns[COLUMN_R_Y].element = LADLE_ELEMENT_INT64;
-}
-TELL(third_representation)
-{
-    t->columns[COLUMN_TWO_AGAIN].representation = 2;
-}
-TELL(unknown_role)
-{
-    t->fields[FIELD_X].role = 17;
-}
-TELL(streamer)
-{
-    t->fields[FIELD_X].role = LADLE_FIELD_STREAMER;
-}
-TELL(no_elements)
-{
-    t->fields[FIELD_A].repetition = 0;
-}
-TELL(huge_array)
-{
-    t->fields[FIELD_A].repetition = UINT64_MAX;
-}
-TELL(large_array)
-{
-    t->fields[FIELD_A].repetition = INT64_C(1) << 62;
-}
-TELL(other_array)
-{
-    t->fields[FIELD_A].repetition = 4;
-}
-TELL(few_columns)
-{
-    t->lie_columns = -1;
-}
-TELL(more_columns)
-{
-    t->lie_columns = 1;
-}
-TELL(all_suppressed)
-{
-    t->clusters[1].suppressed[COLUMN_TWO_AGAIN] = true, page_of(t, 1, COLUMN_TWO_AGAIN)->cluster = 7;
-}
-TELL(none_suppressed)
-{
-    t->clusters[1].suppressed[COLUMN_TWO] = false;
-}
-TELL(both_representations)
+TELL(epoch, t->version[0] = 2)
+TELL(later_minor, t->version[2] = 77)
+TELL(flag, t->flags[0] = 1)
+TELL(flag_69, t->flags[0] = UINT64_C(1) << 63, t->flags[1] = 64)
+TELL(footer_flag, t->footer_flags = 8)
+TELL(header_type, t->lie_types[LADLE_ENVELOPE_HEADER] = 9)
+TELL(footer_type, t->lie_types[LADLE_ENVELOPE_FOOTER] = 1)
+TELL(page_list_type, t->lie_types[LADLE_ENVELOPE_PAGE_LIST] = 4)
+TELL(header_seal, t->lie_seal[LADLE_ENVELOPE_HEADER] = true)
+TELL(footer_seal, t->lie_seal[LADLE_ENVELOPE_FOOTER] = true)
+TELL(page_list_seal, t->lie_seal[LADLE_ENVELOPE_PAGE_LIST] = true)
+TELL(other_footer, t->lie_checksum[LADLE_ENVELOPE_FOOTER] = 1)
+TELL(other_page_list, t->lie_checksum[LADLE_ENVELOPE_PAGE_LIST] = 1)
+TELL(header_length, t->lie_lengths[LADLE_ENVELOPE_HEADER] = 15)
+TELL(huge_header, t->lie_lengths[LADLE_ENVELOPE_HEADER] = INT64_MAX)
+TELL(header_elsewhere, t->lie_offset = INT64_MAX - 3)
+TELL(negative_header, t->lie_offset = -8)
+TELL(small_chunks, t->max_key_nbytes = 1)
+TELL(many_fields, t->lie = (made_lie){"fields", 0, -12, INT64_C(1) << 31})
+TELL(short_fields, t->lie = (made_lie){"fields", 0, -10, -1})
+TELL(long_fields, t->lie = (made_lie){"fields", 0, -(INT64_C(1) << 40), -1})
+TELL(lowest_frame, t->lie = (made_lie){"fields", 0, INT64_MIN, -1})
+TELL(record_for_list, t->lie = (made_lie){"columns", 0, 1000, -1})
+TELL(long_field, t->lie = (made_lie){"field", 3, 1 << 20, -1})
+TELL(short_field, t->lie = (made_lie){"field", 3, 16, -1})
+TELL(many_columns, t->lie = (made_lie){"columns", 0, 0, 21})
+TELL(many_groups, t->lie = (made_lie){"groups", 0, 0, UINT32_MAX})
+TELL(many_pages, t->lie = (made_lie){"pages", 0, 0, UINT32_MAX})
+TELL(no_pages, t->lie = (made_lie){"pages", 0, 0, 0})
+TELL(more_clusters, t->lie = (made_lie){"summaries", 0, 0, 3})
+TELL(fewer_clusters, t->lie = (made_lie){"clusters", 0, 0, 1})
+TELL(own_parent, t->fields[FIELD_V_ITEM].parent = FIELD_V_ITEM)
+TELL(later_parent, t->fields[FIELD_X].parent = FIELD_V)
+TELL(parent_cycle, t->fields[FIELD_VV].parent = FIELD_VV_LIST)
+TELL(no_parent, t->fields[FIELD_X].parent = UINT32_MAX)
+TELL(leaf_parent, t->fields[FIELD_LATE].parent = FIELD_X)
+TELL(no_source, t->fields[FIELD_W].source = 99)
+TELL(projected_source, t->fields[FIELD_W].source = FIELD_NV)
+TELL(own_source, t->fields[FIELD_NV].source = FIELD_NV)
+TELL(no_column, t->aliases[0].physical = 99)
+TELL(negative_column, t->aliases[0].physical = -1)
+TELL(alias_of_leaf, t->aliases[0].field = FIELD_X)
+TELL(alias_of_values, t->aliases[0].physical = COLUMN_V_ITEM)
+TELL(alias_of_others, t->aliases[2].physical = COLUMN_VV_ITEM)
+TELL(column_of_projection, t->columns[COLUMN_TWO_AGAIN].field = FIELD_NV)
+TELL(column_of_nothing, t->columns[COLUMN_X].field = 99)
+TELL(unknown_element, t->columns[COLUMN_X].element = 0x1e)
+TELL(wrong_bits, t->columns[COLUMN_X].bits = 31)
+TELL(no_bits, t->columns[COLUMN_R_X].bits = 0)
+TELL(integer_for_text, t->columns[COLUMN_S_CHARS].element = LADLE_ELEMENT_BYTE)
+TELL(index_for_value, t->columns[COLUMN_X].element = LADLE_ELEMENT_INDEX32)
+TELL(value_for_index, t->columns[COLUMN_R_Y].element = LADLE_ELEMENT_INT64)
+TELL(third_representation, t->columns[COLUMN_TWO_AGAIN].representation = 2)
+TELL(unknown_role, t->fields[FIELD_X].role = 17)
+TELL(streamer, t->fields[FIELD_X].role = LADLE_FIELD_STREAMER)
+TELL(no_elements, t->fields[FIELD_A].repetition = 0)
+TELL(huge_array, t->fields[FIELD_A].repetition = UINT64_MAX)
+TELL(large_array, t->fields[FIELD_A].repetition = INT64_C(1) << 62)
+TELL(other_array, t->fields[FIELD_A].repetition = 4)
+TELL(few_columns, t->lie_columns = -1)
+TELL(more_columns, t->lie_columns = 1)
+TELL(all_suppressed, t->clusters[1].suppressed[COLUMN_TWO_AGAIN] = true, page_of(t, 1, COLUMN_TWO_AGAIN)->cluster = 7)
+TELL(none_suppressed, t->clusters[1].suppressed[COLUMN_TWO] = false)
+static void both_representations(made_ntuple *t)
 {
     t->clusters[1].suppressed[COLUMN_TWO] = false;
     (void)add_page(t, COLUMN_TWO, (int32_t[]){1, 2, 3}, 3);
 }
-TELL(suppressed_with_pages)
-{
-    t->clusters[0].suppressed[COLUMN_X] = true;
-}
-TELL(sharded)
-{
-    t->clusters[1].flags = 1;
-}
-TELL(other_cluster_flag)
-{
-    t->clusters[1].flags = 2;
-}
-TELL(cluster_gap)
-{
-    t->clusters[1].first_entry = 6;
-}
-TELL(cluster_overlap)
-{
-    t->clusters[1].first_entry = 4;
-}
-TELL(cluster_too_long)
+TELL(suppressed_with_pages, t->clusters[0].suppressed[COLUMN_X] = true)
+TELL(sharded, t->clusters[1].flags = 1)
+TELL(other_cluster_flag, t->clusters[1].flags = 2)
+TELL(cluster_gap, t->clusters[1].first_entry = 6)
+TELL(cluster_overlap, t->clusters[1].first_entry = 4)
+static void cluster_too_long(made_ntuple *t)
 {
     t->n_groups = 1;
     t->groups[0] = (made_group){0, 8, 2};
     t->clusters[1].n_entries = 4;
 }
-TELL(endless_cluster)
+static void endless_cluster(made_ntuple *t)
 {
     t->n_groups = 1;
     t->groups[0] = (made_group){0, 8, 2};
     t->clusters[0].n_entries = (UINT64_C(1) << 56) - 1;
 }
-TELL(entries_overflow)
+static void entries_overflow(made_ntuple *t)
 {
     t->n_groups = 2;
     t->groups[0] = (made_group){0, INT64_MAX, 1};
     t->groups[1] = (made_group){INT64_MAX, 1, 1};
 }
-TELL(groups_overlap)
+static void groups_overlap(made_ntuple *t)
 {
     t->n_groups = 2;
     t->groups[0] = (made_group){0, 5, 1};
     t->groups[1] = (made_group){4, 3, 1};
 }
-TELL(negative_group)
+static void negative_group(made_ntuple *t)
 {
     t->n_groups = 1;
     t->groups[0] = (made_group){0, UINT64_MAX, 2};
 }
-TELL(many_clusters)
+static void many_clusters(made_ntuple *t)
 {
     t->n_groups = 1;
     t->groups[0] = (made_group){0, 8, UINT32_MAX};
 }
-TELL(page_list_length)
-{
-    t->lie_lengths[LADLE_ENVELOPE_PAGE_LIST] = INT64_MAX;
-}
-TELL(page_elsewhere)
-{
-    page_of(t, 0, COLUMN_X)->lie_offset = INT64_MAX - 2;
-}
-TELL(negative_page)
-{
-    page_of(t, 0, COLUMN_X)->lie_offset = -100;
-}
-TELL(other_page)
-{
-    page_of(t, 0, COLUMN_X)->lie_offset = 4;
-}
-TELL(large_page)
-{
-    page_of(t, 0, COLUMN_X)->lie_nbytes = INT32_MAX;
-}
-TELL(empty_page)
-{
-    page_of(t, 0, COLUMN_X)->lie_nbytes = 1;
-}
-TELL(large_locator)
-{
-    page_of(t, 0, COLUMN_X)->lie_locator = 1;
-}
-TELL(daos_locator)
-{
-    page_of(t, 0, COLUMN_X)->lie_locator = 2;
-}
-TELL(too_many_elements)
-{
-    page_of(t, 0, COLUMN_X)->lie_elements = 4;
-}
-TELL(too_few_elements)
-{
-    page_of(t, 1, COLUMN_X)->lie_elements = 2;
-}
-TELL(most_elements)
-{
-    page_of(t, 1, COLUMN_X)->lie_elements = INT32_MAX;
-}
-TELL(lowest_elements)
-{
-    page_of(t, 1, COLUMN_X)->lie_elements = INT64_C(1) << 31;
-}
-TELL(no_checksum)
-{
-    page_of(t, 0, COLUMN_X)->no_checksum = true;
-}
-TELL(falling_ends)
-{
-    set_element(t, 0, COLUMN_R_Y, 2, 0);
-}
-TELL(falling_pages)
-{
-    set_element(t, 0, COLUMN_V, 2, 7);
-}
-TELL(negative_end)
-{
-    set_element(t, 0, COLUMN_R_Y, 0, UINT64_MAX);
-}
-TELL(ends_too_far)
-{
-    set_element(t, 1, COLUMN_R_Y, 2, 4);
-}
-TELL(ends_too_soon)
-{
-    set_element(t, 1, COLUMN_R_Y, 2, 2);
-}
-TELL(huge_end)
-{
-    set_element(t, 1, COLUMN_R_Y, 2, INT64_MAX);
-}
-TELL(inner_ends_too_far)
-{
-    set_element(t, 1, COLUMN_VV_LIST, 1, 3);
-}
-TELL(text_too_long)
-{
-    set_element(t, 0, COLUMN_S, 4, 8);
-}
-TELL(two_values)
+TELL(page_list_length, t->lie_lengths[LADLE_ENVELOPE_PAGE_LIST] = INT64_MAX)
+TELL(page_elsewhere, page_of(t, 0, COLUMN_X)->lie_offset = INT64_MAX - 2)
+TELL(negative_page, page_of(t, 0, COLUMN_X)->lie_offset = -100)
+TELL(other_page, page_of(t, 0, COLUMN_X)->lie_offset = 4)
+TELL(large_page, page_of(t, 0, COLUMN_X)->lie_nbytes = INT32_MAX)
+TELL(empty_page, page_of(t, 0, COLUMN_X)->lie_nbytes = 1)
+TELL(large_locator, page_of(t, 0, COLUMN_X)->lie_locator = 1)
+TELL(daos_locator, page_of(t, 0, COLUMN_X)->lie_locator = 2)
+TELL(too_many_elements, page_of(t, 0, COLUMN_X)->lie_elements = 4)
+TELL(too_few_elements, page_of(t, 1, COLUMN_X)->lie_elements = 2)
+TELL(most_elements, page_of(t, 1, COLUMN_X)->lie_elements = INT32_MAX)
+TELL(lowest_elements, page_of(t, 1, COLUMN_X)->lie_elements = INT64_C(1) << 31)
+TELL(no_checksum, page_of(t, 0, COLUMN_X)->no_checksum = true)
+TELL(falling_ends, set_element(t, 0, COLUMN_R_Y, 2, 0))
+TELL(falling_pages, set_element(t, 0, COLUMN_V, 2, 7))
+TELL(negative_end, set_element(t, 0, COLUMN_R_Y, 0, UINT64_MAX))
+TELL(ends_too_far, set_element(t, 1, COLUMN_R_Y, 2, 4))
+TELL(ends_too_soon, set_element(t, 1, COLUMN_R_Y, 2, 2))
+TELL(huge_end, set_element(t, 1, COLUMN_R_Y, 2, INT64_MAX))
+TELL(inner_ends_too_far, set_element(t, 1, COLUMN_VV_LIST, 1, 3))
+TELL(text_too_long, set_element(t, 0, COLUMN_S, 4, 8))
+static void two_values(made_ntuple *t)
 {
     set_element(t, 0, COLUMN_O, 0, 2);
     set_element(t, 0, COLUMN_O, 1, 2);
 }
-TELL(two_values_across_pages)
+static void two_values_across_pages(made_ntuple *t)
 {
     set_element(t, 0, COLUMN_O, 1, 1);
     set_element(t, 0, COLUMN_O, 2, 1);
 }
-TELL(tag_out_of_range)
-{
-    set_little(&t->pool, page_of(t, 0, COLUMN_U)->at + 8, 3, 4);
-}
-TELL(highest_tag)
-{
-    set_little(&t->pool, page_of(t, 0, COLUMN_U)->at + 8, UINT32_MAX, 4);
-}
-TELL(place_out_of_range)
-{
-    set_element(t, 0, COLUMN_U, 0, 2);
-}
-TELL(highest_place)
-{
-    set_element(t, 0, COLUMN_U, 0, UINT64_MAX);
-}
-TELL(places_fall)
+TELL(tag_out_of_range, set_little(&t->pool, page_of(t, 0, COLUMN_U)->at + 8, 3, 4))
+TELL(highest_tag, set_little(&t->pool, page_of(t, 0, COLUMN_U)->at + 8, UINT32_MAX, 4))
+TELL(place_out_of_range, set_element(t, 0, COLUMN_U, 0, 2))
+TELL(highest_place, set_element(t, 0, COLUMN_U, 0, UINT64_MAX))
+static void places_fall(made_ntuple *t)
 {
     set_element(t, 0, COLUMN_U, 0, 1);
     set_element(t, 0, COLUMN_U, 4, 0);
 }
-TELL(more_values)
+TELL(more_values, page_of(t, 1, COLUMN_U_0)->lie_elements = 2)
+TELL(late_beyond_the_end, t->columns[COLUMN_LATE].first_element = INT64_MAX)
+TELL(late_not_at_all, t->columns[COLUMN_LATE].flags = 0)
+TELL(early_is_late, t->columns[COLUMN_X].flags = 1, t->columns[COLUMN_X].first_element = -9)
+
+TELL(page_in_another_place, page_of(t, 0, COLUMN_X)[1].lie_offset = 1)
+TELL(chunks, t->max_key_nbytes = 500)
+TELL(late_without_a_first, t->columns[COLUMN_LATE].first_element = INT64_MIN)
+TELL(quantised_without_a_range, t->columns[COLUMN_X].element = LADLE_ELEMENT_REAL32_QUANT)
+static void quantised_within_nothing(made_ntuple *t)
 {
-    page_of(t, 1, COLUMN_U_0)->lie_elements = 2;
+    t->columns[COLUMN_X].element = LADLE_ELEMENT_REAL32_QUANT;
+    t->columns[COLUMN_X].flags = 2;
+    t->columns[COLUMN_X].minimum = 1;
+    t->columns[COLUMN_X].maximum = -1;
 }
-TELL(late_beyond_the_end)
-{
-    t->columns[COLUMN_LATE].first_element = INT64_MAX;
-}
-TELL(late_not_at_all)
-{
-    t->columns[COLUMN_LATE].flags = 0;
-}
-TELL(early_is_late)
-{
-    t->columns[COLUMN_X].flags = 1, t->columns[COLUMN_X].first_element = -9;
-}
+TELL(lists_of_a_switch, t->columns[COLUMN_U].element = LADLE_ELEMENT_INDEX64)
+TELL(ends_of_32_bits, t->columns[COLUMN_VV].element = LADLE_ELEMENT_INDEX32)
+TELL(two_names, t->fields[FIELD_TWO].name = "x")
+TELL(empty_name, t->fields[FIELD_TWO].name = "")
+TELL(item_in_another, t->fields[FIELD_VV_ITEM].parent = FIELD_V)
+TELL(three_columns, t->columns[COLUMN_LATE].field = FIELD_S)
 
 static const lie lies[] = {
     /* The anchor, envelopes and flags. */
@@ -650,6 +382,17 @@ static const lie lies[] = {
     {"2^31 - 1 elements", most_elements, " x ", LADLE_CORRUPT, "elements"},
     {"-2^31 elements", lowest_elements, "*", LADLE_UNSUPPORTED, "-2147483648 elements"},
     {"a page without a checksum", no_checksum, "", LADLE_OK, NULL},
+    {"a page in another place", page_in_another_place, " x ", LADLE_CHECKSUM, "XXH3"},
+    {"chunks of 500 bytes", chunks, NULL, LADLE_TRUNCATED, "chunk"},
+    {"a late column without a first element", late_without_a_first, "", LADLE_OK, NULL},
+    {"reals quantised without a range", quantised_without_a_range, " x ", LADLE_UNSUPPORTED, ""},
+    {"reals quantised within nothing", quantised_within_nothing, " x ", LADLE_UNSUPPORTED, ""},
+    {"an index for a switch", lists_of_a_switch, " u._0 u._1 ", LADLE_UNSUPPORTED, "switch"},
+    {"ends of 32 bits in 64", ends_of_32_bits, " vv ", LADLE_UNSUPPORTED, ""},
+    {"two columns of one name", two_names, " two ", LADLE_OK, NULL},
+    {"a column without a name", empty_name, " two ", LADLE_OK, NULL},
+    {"an item in another list", item_in_another, " v vv ", LADLE_UNSUPPORTED, ""},
+    {"a field of three columns", three_columns, " s late ", LADLE_UNSUPPORTED, ""},
     /* What is in pages. */
     {"ends that fall", falling_ends, " r.y ", LADLE_CORRUPT, "fall"},
     {"ends that fall from page to page", falling_pages, " v nv w ", LADLE_CORRUPT, ""},
@@ -781,6 +524,53 @@ static void test_a_cluster_that_ends_behind_2_63(void **state)
     free(o.t);
 }
 
+/* --- nesting --------------------------------------------------------------------------------------- */
+
+typedef enum nest { NEST_LISTS, NEST_RECORDS, NEST_ARRAYS, NEST_LEAVES, NEST_VARIANTS, NEST_KINDS } nest;
+
+/* `depth` fields of one kind around one float; there are no entries. */
+static void make_nested(made_ntuple *t, nest kind, int depth)
+{
+    static const int roles[] = {LADLE_FIELD_COLLECTION, LADLE_FIELD_RECORD, LADLE_FIELD_LEAF, LADLE_FIELD_LEAF,
+                                LADLE_FIELD_VARIANT};
+    int parent = MADE_TOP;
+    for (int i = 0; i < depth; i++) {
+        parent = kind == NEST_ARRAYS ? add_array(t, parent, i == 0 ? "deep" : "_0", "", 1 << 7)
+                                     : add_field(t, parent, i == 0 ? "deep" : "_0", "T", roles[kind]);
+        if (kind == NEST_LISTS)
+            (void)add_column(t, parent, LADLE_ELEMENT_SPLIT_INDEX64, 64);
+        if (kind == NEST_VARIANTS)
+            (void)add_column(t, parent, LADLE_ELEMENT_SWITCH, 96);
+    }
+    (void)add_column(t, add_field(t, parent, "_0", "float", LADLE_FIELD_LEAF), LADLE_ELEMENT_REAL32, 32);
+    (void)add_column(t, add_field(t, MADE_TOP, "beside", "float", LADLE_FIELD_LEAF), LADLE_ELEMENT_REAL32, 32);
+}
+
+/* What is too deep is refused, and costs nothing beside it. */
+static void test_deep_nesting(void **state)
+{
+    (void)state;
+    static const int depths[] = {1, 7, 8, 9, 63, 64, 65, 66, 150};
+    static const int most[NEST_KINDS] = {8, 64, 8, 66, 8}; /* dimensions, or members */
+    for (int kind = 0; kind < NEST_KINDS; kind++)
+        for (size_t i = 0; i < N_OF(depths); i++) {
+            opened o = {.t = malloc(sizeof *o.t)};
+            assert_non_null(o.t);
+            begin_ntuple(o.t, "t");
+            make_nested(o.t, (nest)kind, depths[i]);
+            open_it(&o);
+            const seen_table *table = &o.seen.tables[0];
+            assert_int_equal(table->n_columns, 2);
+            assert_int_equal(column_of(table, "beside")->status, LADLE_OK);
+            const seen_column *deep = &table->columns[0];
+            if (depths[i] > most[kind])
+                assert_int_equal(deep->status, LADLE_UNSUPPORTED);
+            if (depths[i] <= 8)
+                assert_int_equal(deep->status, LADLE_OK);
+            close_it(&o);
+        }
+}
+
 /* --- memory ------------------------------------------------------------------------------------------ */
 
 static int64_t resident(void)
@@ -868,6 +658,7 @@ int main(void)
         cmocka_unit_test(test_all_forms_are_read),
         cmocka_unit_test(test_each_lie_is_told_or_does_no_harm),
         cmocka_unit_test(test_a_cluster_that_ends_behind_2_63),
+        cmocka_unit_test(test_deep_nesting),
         cmocka_unit_test(test_opened_and_read_a_thousand_times),
         cmocka_unit_test(test_a_small_file_of_many_values_is_read_in_ranges),
     };
