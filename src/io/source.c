@@ -69,6 +69,11 @@ int64_t ladle_source_size(const ladle_source *source)
     return source->size;
 }
 
+bool ladle_source_holds(const ladle_source *source, int64_t offset, int64_t nbytes)
+{
+    return offset >= 0 && nbytes >= 0 && offset <= source->size && nbytes <= source->size - offset;
+}
+
 const char *ladle_source_name(const ladle_source *source)
 {
     return source->name;
@@ -76,7 +81,7 @@ const char *ladle_source_name(const ladle_source *source)
 
 ladle_status ladle_source_read(ladle_source *source, int64_t offset, int64_t nbytes, void *out, ladle_error *error)
 {
-    if (offset < 0 || nbytes < 0 || offset > source->size || nbytes > source->size - offset)
+    if (!ladle_source_holds(source, offset, nbytes))
         return ladle_fail(error, LADLE_TRUNCATED, offset,
                           "needs %" PRId64 " bytes at offset %" PRId64 ", the file has %" PRId64 " bytes", nbytes,
                           offset, source->size);

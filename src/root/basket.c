@@ -7,6 +7,7 @@
 #include "base/search.h"
 #include "base/swap.h"
 #include "codec/scratch.h"
+#include "io/source.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -153,13 +154,12 @@ static ladle_status check_embedded(const ladle_table *table, int32_t column, con
 
 static ladle_status check_record(const ladle_table *table, const ladle_slice *slice, ladle_error *error)
 {
-    int64_t size = ladle_source_size(table->source);
     if (slice->offset == -1)
         return LADLE_OK;
-    if (slice->offset < 0 || slice->nbytes <= 0 || slice->offset > size || slice->nbytes > size - slice->offset)
+    if (slice->nbytes <= 0 || !ladle_source_holds(table->source, slice->offset, slice->nbytes))
         return ladle_fail(error, LADLE_TRUNCATED, slice->offset,
                           "a basket of %" PRId64 " bytes at %" PRId64 " does not lie in the file of %" PRId64 " bytes",
-                          slice->nbytes, slice->offset, size);
+                          slice->nbytes, slice->offset, ladle_source_size(table->source));
     return LADLE_OK;
 }
 

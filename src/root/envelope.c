@@ -5,22 +5,21 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/little.h"
+#include "io/source.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 enum { PREAMBLE = 8, CHECKSUM = 8, ANCHOR_NBYTES = 78, ANCHOR_FIELDS = 6, ANCHOR_CHECKED = 64 };
 
-/* Is the locator one of bytes that can be there? */
-static ladle_status check_place(const ladle_source *source, int64_t offset, int64_t nbytes, const char *what,
-                                ladle_error *error)
+ladle_status ladle_place_check(const ladle_source *source, int64_t offset, int64_t nbytes, const char *what,
+                               ladle_error *error)
 {
-    int64_t size = ladle_source_size(source);
-    if (offset >= 0 && nbytes >= 0 && offset <= size && nbytes <= size - offset)
+    if (ladle_source_holds(source, offset, nbytes))
         return LADLE_OK;
     return ladle_fail(error, LADLE_TRUNCATED, offset,
                       "%s of %" PRId64 " bytes at %" PRId64 " does not lie in the file of %" PRId64 " bytes", what,
-                      nbytes, offset, size);
+                      nbytes, offset, ladle_source_size(source));
 }
 
 /* --- anchor ------------------------------------------------------------------------------------ */
@@ -92,7 +91,7 @@ ladle_status ladle_blob_read(ladle_source *source, int64_t max_key_nbytes, int64
         if (status != LADLE_OK)
             break;
         int64_t take = ladle_min(max_key_nbytes, nbytes - done), at = (int64_t)ladle_load_le64(place);
-        status = check_place(source, at, take, "a chunk", error);
+        status = ladle_place_check(source, at, take, "a chunk", error);
         if (status == LADLE_OK)
             status = ladle_source_read(source, at, take, out + done, error);
         done += take;
@@ -157,10 +156,10 @@ ladle_status ladle_envelope_read(ladle_file *file, int64_t max_key_nbytes, ladle
     object->nbytes = length;
     int64_t limit = ladle_context_limits(file->context)->max_metadata_nbytes;
     bool in_chunks = max_key_nbytes > 0 && locator.nbytes > max_key_nbytes;
-    ladle_status status =
-        check_place(file->source, locator.offset, in_chunks ? max_key_nbytes : locator.nbytes, names[type], error);
+    ladle_status status = ladle_place_check(file->source, locator.offset, in_chunks ? max_key_nbytes : locator.nbytes,
+                                            names[type], error);
     if (status == LADLE_OK && in_chunks)
-        status = check_place(file->source, 0, locator.nbytes, names[type], error);
+        status = ladle_place_check(file->source, 0, locator.nbytes, names[type], error);
     if (status != LADLE_OK)
         return status;
     if (length < PREAMBLE + CHECKSUM || locator.nbytes > length || locator.nbytes == 0)

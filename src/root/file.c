@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "codec/blocks.h"
+#include "io/source.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -197,12 +198,11 @@ static ladle_status inflate(ladle_context *context, const uint8_t *in, int64_t i
 ladle_status ladle_object_read(ladle_file *file, int64_t seek, int64_t nbytes, ladle_object *object, ladle_error *error)
 {
     memset(object, 0, sizeof *object);
-    int64_t size = ladle_source_size(file->source);
     int64_t limit = ladle_context_limits(file->context)->max_metadata_nbytes;
-    if (seek < file->begin || nbytes <= 0 || seek > size || nbytes > size - seek)
+    if (seek < file->begin || nbytes <= 0 || !ladle_source_holds(file->source, seek, nbytes))
         return ladle_fail(error, LADLE_TRUNCATED, seek,
                           "a record of %" PRId64 " bytes at %" PRId64 " does not lie in the file of %" PRId64 " bytes",
-                          nbytes, seek, size);
+                          nbytes, seek, ladle_source_size(file->source));
     if (nbytes > limit)
         return ladle_fail(error, LADLE_LIMIT, seek,
                           "a record of %" PRId64 " bytes exceeds max_metadata_nbytes, %" PRId64, nbytes, limit);

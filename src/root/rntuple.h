@@ -42,6 +42,10 @@ enum { LADLE_ENVELOPE_HEADER = 1, LADLE_ENVELOPE_FOOTER = 2, LADLE_ENVELOPE_PAGE
 /* Reads the anchor out of a key's object. */
 ladle_status ladle_anchor_read(const ladle_object *object, ladle_anchor *anchor, ladle_error *error);
 
+/* Do the bytes that a locator means lie in the file? TRUNCATED where they do not; `what` begins the message. */
+ladle_status ladle_place_check(const ladle_source *source, int64_t offset, int64_t nbytes, const char *what,
+                               ladle_error *error);
+
 /* Reads `nbytes` bytes of a blob into `out`, gathering its chunks. */
 ladle_status ladle_blob_read(ladle_source *source, int64_t max_key_nbytes, int64_t offset, int64_t nbytes, uint8_t *out,
                              ladle_error *error);

@@ -180,13 +180,10 @@ static ladle_status plan_page(planner *p, const ladle_extent *extent, int64_t at
 {
     const ladle_page *page = &extent->pages[at];
     int64_t nbytes = ladle_page_record_nbytes(page), unused;
-    int64_t size = ladle_source_size(p->table->base.source);
     ladle_status status = ladle_rntuple_check_page(p->table, extent->physical, page, &unused, p->error);
     bool in_chunks = p->table->max_key_nbytes > 0 && nbytes > p->table->max_key_nbytes;
-    if (status == LADLE_OK && !in_chunks && (page->offset > size || nbytes > size - page->offset))
-        status = ladle_fail(p->error, LADLE_TRUNCATED, page->offset,
-                            "a page of %" PRId64 " bytes at %" PRId64 " does not lie in the file of %" PRId64 " bytes",
-                            nbytes, page->offset, size);
+    if (status == LADLE_OK && !in_chunks)
+        status = ladle_place_check(p->table->base.source, page->offset, nbytes, "a page", p->error);
     ladle_slice *slice = status == LADLE_OK ? push(p, at, page->n_elements, skip, take) : NULL;
     if (slice == NULL) {
         ladle_error_where(p->error, "", "page %" PRId64, at);
