@@ -1,7 +1,6 @@
 /* RNTuple's anchor, envelopes, frames and locators: bytes that are verified before anything is read from them. */
 #include "root/rntuple.h"
 
-#include "base/bytes.h"
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/little.h"
@@ -70,7 +69,7 @@ ladle_status ladle_anchor_read(const ladle_object *object, ladle_anchor *anchor,
 ladle_status ladle_blob_read(ladle_source *source, int64_t max_key_nbytes, int64_t offset, int64_t nbytes, uint8_t *out,
                              ladle_error *error)
 {
-    if (max_key_nbytes == 0 || nbytes <= max_key_nbytes)
+    if (!ladle_is_in_chunks(max_key_nbytes, nbytes))
         return ladle_source_read(source, offset, nbytes, out, error);
     /* As ROOT counts them (RMiniFile.cxx): as many as the bytes fill, and one more where the offsets do not fit into
      * what the last one leaves free. */
@@ -103,30 +102,6 @@ ladle_status ladle_blob_read(ladle_source *source, int64_t max_key_nbytes, int64
 
 static const char *const names[] = {"an envelope", "the header", "the footer", "a page list"};
 
-/* Decompresses the envelope's bytes, which lie in object->data. */
-static ladle_status inflate(ladle_context *context, ladle_object *object, int64_t nbytes, int64_t length,
-                            ladle_error *error)
-{
-    uint8_t *stored = object->data;
-    size_t capacity = object->capacity, inflated;
-    ladle_status status = ladle_blocks_check(stored, nbytes, length, object->offset, error);
-    if (status != LADLE_OK)
-        return status;
-    uint8_t *data = ladle_pages_alloc(context, (size_t)length, LADLE_MEMORY_METADATA, &inflated, error);
-    if (data == NULL)
-        return (ladle_status)error->status;
-    ladle_decompressor *decompressor = ladle_decompressor_create(context, error);
-    status = decompressor == NULL
-                 ? (ladle_status)error->status
-                 : ladle_blocks_decompress(decompressor, stored, nbytes, data, length, object->offset, error);
-    ladle_decompressor_release(decompressor);
-    ladle_pages_free(context, stored, capacity, LADLE_MEMORY_METADATA);
-    object->data = data;
-    object->capacity = inflated;
-    object->inflated = true;
-    return status;
-}
-
 static ladle_status verify(const ladle_object *object, int type, uint64_t *checksum, ladle_error *error)
 {
     uint64_t preamble = ladle_load_le64(object->data);
@@ -155,7 +130,7 @@ ladle_status ladle_envelope_read(ladle_file *file, int64_t max_key_nbytes, ladle
     object->offset = locator.offset;
     object->nbytes = length;
     int64_t limit = ladle_context_limits(file->context)->max_metadata_nbytes;
-    bool in_chunks = max_key_nbytes > 0 && locator.nbytes > max_key_nbytes;
+    bool in_chunks = ladle_is_in_chunks(max_key_nbytes, locator.nbytes);
     ladle_status status = ladle_place_check(file->source, locator.offset, in_chunks ? max_key_nbytes : locator.nbytes,
                                             names[type], error);
     if (status == LADLE_OK && in_chunks)
@@ -168,13 +143,19 @@ ladle_status ladle_envelope_read(ladle_file *file, int64_t max_key_nbytes, ladle
     if (length > limit)
         return ladle_fail(error, LADLE_LIMIT, locator.offset,
                           "%s of %" PRId64 " bytes exceeds max_metadata_nbytes, %" PRId64, names[type], length, limit);
-    object->data =
-        ladle_pages_alloc(file->context, (size_t)locator.nbytes, LADLE_MEMORY_METADATA, &object->capacity, error);
-    if (object->data == NULL)
+    size_t capacity;
+    uint8_t *stored = ladle_pages_alloc(file->context, (size_t)locator.nbytes, LADLE_MEMORY_METADATA, &capacity, error);
+    if (stored == NULL)
         return (ladle_status)error->status;
-    status = ladle_blob_read(file->source, max_key_nbytes, locator.offset, locator.nbytes, object->data, error);
-    if (status == LADLE_OK && locator.nbytes < length)
-        status = inflate(file->context, object, locator.nbytes, length, error);
+    status = ladle_blob_read(file->source, max_key_nbytes, locator.offset, locator.nbytes, stored, error);
+    if (status == LADLE_OK && locator.nbytes == length) {
+        object->data = stored;
+        object->capacity = capacity;
+    } else {
+        if (status == LADLE_OK)
+            status = ladle_object_inflate(file->context, stored, locator.nbytes, locator.offset, object, error);
+        ladle_pages_free(file->context, stored, capacity, LADLE_MEMORY_METADATA);
+    }
     if (status == LADLE_OK)
         status = verify(object, type, checksum, error);
     if (status != LADLE_OK) {

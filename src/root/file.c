@@ -175,9 +175,8 @@ void ladle_object_free(ladle_context *context, ladle_object *object)
     object->data = NULL;
 }
 
-/* Decompresses `in` into a new block of object->nbytes bytes. */
-static ladle_status inflate(ladle_context *context, const uint8_t *in, int64_t in_nbytes, int64_t offset,
-                            ladle_object *object, ladle_error *error)
+ladle_status ladle_object_inflate(ladle_context *context, const uint8_t *in, int64_t in_nbytes, int64_t offset,
+                                  ladle_object *object, ladle_error *error)
 {
     ladle_status status = ladle_blocks_check(in, in_nbytes, object->nbytes, offset, error);
     if (status != LADLE_OK)
@@ -190,6 +189,7 @@ static ladle_status inflate(ladle_context *context, const uint8_t *in, int64_t i
                  ? (ladle_status)error->status
                  : ladle_blocks_decompress(decompressor, in, in_nbytes, object->data, object->nbytes, offset, error);
     ladle_decompressor_release(decompressor);
+    object->inflated = true;
     if (status != LADLE_OK)
         ladle_object_free(context, object);
     return status;
@@ -231,8 +231,8 @@ ladle_status ladle_object_read(ladle_file *file, int64_t seek, int64_t nbytes, l
     object->offset = seek;
     object->nbytes = key.object_nbytes;
     if (status == LADLE_OK && key.object_nbytes > stored) {
-        object->inflated = true;
-        status = inflate(file->context, record + key.key_nbytes, stored, seek + key.key_nbytes, object, error);
+        status =
+            ladle_object_inflate(file->context, record + key.key_nbytes, stored, seek + key.key_nbytes, object, error);
     } else if (status == LADLE_OK) {
         /* Stored as it is: the record's own block becomes the object's. */
         memmove(record, record + key.key_nbytes, (size_t)key.object_nbytes);

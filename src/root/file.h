@@ -70,6 +70,11 @@ typedef struct ladle_object {
 /* Reads the record of `nbytes` bytes at `seek`, kind METADATA. */
 ladle_status ladle_object_read(ladle_file *file, int64_t seek, int64_t nbytes, ladle_object *object,
                                ladle_error *error);
+
+/* Decompresses `in`, which lies at `offset`, into a new block of object->nbytes bytes, a number that is checked against
+ * it. */
+ladle_status ladle_object_inflate(ladle_context *context, const uint8_t *in, int64_t in_nbytes, int64_t offset,
+                                  ladle_object *object, ladle_error *error);
 void ladle_object_free(ladle_context *context, ladle_object *object);
 
 /* Opens the TTree or RNTuple behind a key (tree.h, rntuple.h). Returns owned. */

@@ -8,11 +8,17 @@
  *   u64 XXH3 of the 64 bytes behind the class version; the byte count leaves it out
  * Envelope: u64 type | length << 16, payload, u64 XXH3 of all before it; the length counts everything. Stored in
  *   ROOT's compressed blocks, or as it is where nbytes == length.
- * Frame: i64 size of all of it; negative: a list, and u32 items follow. The next thing is at its end, whatever is in
- * it. String: u32 length, characters. Feature flags: u64 words; bit 63 says that another follows. Locator: i32 nbytes,
- * u64 offset; or nbytes negative: bits 0-15 its own size, 24-30 the type; type 1: u64, u64. Blob: where nbytes >
- * maxKeySize > 0, the bytes at the offset are only the first of several chunks of at most maxKeySize, and end with the
- * offsets of the others.
+ * Frame:
+ *   i64 size of all of it; negative: a list, and u32 items follow. The next thing is at its end, whatever is in it
+ * String:
+ *   u32 length, characters
+ * Feature flags:
+ *   u64 words; bit 63 says that another follows
+ * Locator:
+ *   i32 nbytes, u64 offset; or nbytes negative: bits 0-15 its own size, 24-30 the type; type 1: u64 nbytes, u64 offset
+ * Blob:
+ *   where nbytes > maxKeySize > 0, the bytes at the offset are only the first of several chunks of at most maxKeySize,
+ *   and end with the offsets of the others
  */
 #ifndef LADLE_ROOT_RNTUPLE_H
 #define LADLE_ROOT_RNTUPLE_H
@@ -45,6 +51,12 @@ ladle_status ladle_anchor_read(const ladle_object *object, ladle_anchor *anchor,
 /* Do the bytes that a locator means lie in the file? TRUNCATED where they do not; `what` begins the message. */
 ladle_status ladle_place_check(const ladle_source *source, int64_t offset, int64_t nbytes, const char *what,
                                ladle_error *error);
+
+/* Is a blob of so many bytes in chunks? */
+static inline bool ladle_is_in_chunks(int64_t max_key_nbytes, int64_t nbytes)
+{
+    return max_key_nbytes > 0 && nbytes > max_key_nbytes;
+}
 
 /* Reads `nbytes` bytes of a blob into `out`, gathering its chunks. */
 ladle_status ladle_blob_read(ladle_source *source, int64_t max_key_nbytes, int64_t offset, int64_t nbytes, uint8_t *out,
@@ -120,13 +132,12 @@ typedef struct ladle_cluster_group {
 
 typedef struct ladle_schema {
     ladle_context *context;
-    ladle_text name, description, writer;
+    ladle_text description;
     ladle_vector fields;        /* of ladle_field */
     ladle_vector physicals;     /* of ladle_physical */
     ladle_vector aliases;       /* of ladle_alias */
     ladle_vector field_columns; /* of int32_t */
     ladle_vector groups;        /* of ladle_cluster_group */
-    uint64_t header_checksum;
 } ladle_schema;
 
 /* Parses header and footer. ladle_schema_destroy in every case. */

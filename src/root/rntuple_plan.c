@@ -181,7 +181,7 @@ static ladle_status plan_page(planner *p, const ladle_extent *extent, int64_t at
     const ladle_page *page = &extent->pages[at];
     int64_t nbytes = ladle_page_record_nbytes(page), unused;
     ladle_status status = ladle_rntuple_check_page(p->table, extent->physical, page, &unused, p->error);
-    bool in_chunks = p->table->max_key_nbytes > 0 && nbytes > p->table->max_key_nbytes;
+    bool in_chunks = ladle_is_in_chunks(p->table->max_key_nbytes, nbytes);
     if (status == LADLE_OK && !in_chunks)
         status = ladle_place_check(p->table->base.source, page->offset, nbytes, "a page", p->error);
     ladle_slice *slice = status == LADLE_OK ? push(p, at, page->n_elements, skip, take) : NULL;

@@ -1,12 +1,22 @@
 /* RNTuple's header and footer: fields, columns, aliases and cluster groups, checked for what can be relied on later.
  *
- * Header: flags, name, description, writer, schema. Footer: flags, header's checksum, record { schema }, cluster
- * groups. Schema: lists of fields, columns, alias columns and extra type information, each item in a frame. Field: u32
- * version, u32 type version, u32 parent (its own number: at the top), u16 role, u16 flags (1 repetitive, 2 projected, 4
- * type checksum), strings name, type, alias, description; if repetitive u64 size, if projected u32 source Column:  u16
- * element, u16 bits, u32 field, u16 flags (1 deferred, 2 range), u16 representation; if deferred i64 first element,
- * with a range f64 minimum, f64 maximum Alias:   u32 physical column, u32 field Group:   u64 first entry, u64 entries,
- * u32 clusters, u64 length and locator of the page list
+ * Header:
+ *   flags, strings name, description, writer, schema
+ * Footer:
+ *   flags, u64 checksum of the header, record { schema }, list of cluster groups
+ * Schema:
+ *   lists of fields, columns, alias columns and extra type information, each item in a frame
+ * Field:
+ *   u32 version, u32 type version, u32 parent (its own number: at the top), u16 role,
+ *   u16 flags (1 repetitive, 2 projected, 4 type checksum), strings name, type, alias, description;
+ *   if repetitive u64 size, if projected u32 source
+ * Column:
+ *   u16 element, u16 bits, u32 field, u16 flags (1 deferred, 2 range), u16 representation;
+ *   if deferred i64 first element, with a range f64 minimum, f64 maximum
+ * Alias column:
+ *   u32 physical column, u32 field
+ * Cluster group:
+ *   u64 first entry, u64 entries, u32 clusters, u64 length and locator of the page list
  */
 #include "root/rntuple.h"
 
@@ -38,6 +48,16 @@ static int64_t size_at(ladle_cursor *c, const char *what)
     return value > INT64_MAX ? 0 : (int64_t)value;
 }
 
+/* Keeps an item that was read whole. */
+static void keep(ladle_vector *vector, const void *item, ladle_cursor *c, ladle_error *error)
+{
+    void *slot = ladle_cursor_ok(c) ? ladle_vector_push(vector, error) : NULL;
+    if (slot != NULL)
+        memcpy(slot, item, vector->item_size);
+    else if (ladle_cursor_ok(c))
+        c->status = (ladle_status)error->status;
+}
+
 /* --- records ------------------------------------------------------------------------------------- */
 
 static void read_field(ladle_schema *schema, ladle_cursor *c, ladle_error *error)
@@ -67,13 +87,7 @@ static void read_field(ladle_schema *schema, ladle_cursor *c, ladle_error *error
         ladle_cursor_fail(c, LADLE_CORRUPT, "field %" PRId64 " has the parent %u, which is behind it", number, parent);
     field.parent = parent == number ? -1 : (int32_t)parent;
     ladle_frame_leave(c, &frame, "field");
-    if (!ladle_cursor_ok(c))
-        return;
-    ladle_field *slot = ladle_vector_push(&schema->fields, error);
-    if (slot == NULL)
-        c->status = (ladle_status)error->status;
-    else
-        *slot = field;
+    keep(&schema->fields, &field, c, error);
 }
 
 static void read_column(ladle_schema *schema, ladle_cursor *c, ladle_error *error)
@@ -98,15 +112,9 @@ static void read_column(ladle_schema *schema, ladle_cursor *c, ladle_error *erro
         ladle_cursor_fail(c, LADLE_CORRUPT, "column %" PRId64 " belongs to field %u of %" PRId64,
                           schema->physicals.count, field, schema->fields.count);
     ladle_frame_leave(c, &frame, "column");
-    if (!ladle_cursor_ok(c))
-        return;
     column.field = (int32_t)field;
     column.is_known = ladle_encoding_is_valid(&column.encoding);
-    ladle_physical *slot = ladle_vector_push(&schema->physicals, error);
-    if (slot == NULL)
-        c->status = (ladle_status)error->status;
-    else
-        *slot = column;
+    keep(&schema->physicals, &column, c, error);
 }
 
 static void read_alias(ladle_schema *schema, ladle_cursor *c, ladle_error *error)
@@ -118,13 +126,8 @@ static void read_alias(ladle_schema *schema, ladle_cursor *c, ladle_error *error
         ladle_cursor_fail(c, LADLE_CORRUPT, "an alias column belongs to field %u of %" PRId64, field,
                           schema->fields.count);
     ladle_frame_leave(c, &frame, "alias column");
-    if (!ladle_cursor_ok(c))
-        return;
-    ladle_alias *slot = ladle_vector_push(&schema->aliases, error);
-    if (slot == NULL)
-        c->status = (ladle_status)error->status;
-    else
-        *slot = (ladle_alias){physical > INT32_MAX ? -1 : (int32_t)physical, (int32_t)field};
+    ladle_alias alias = {physical > INT32_MAX ? -1 : (int32_t)physical, (int32_t)field};
+    keep(&schema->aliases, &alias, c, error);
 }
 
 static void read_group(ladle_schema *schema, ladle_cursor *c, ladle_error *error)
@@ -137,13 +140,7 @@ static void read_group(ladle_schema *schema, ladle_cursor *c, ladle_error *error
     group.length = size_at(c, "length of a page list");
     group.locator = ladle_locator_read(c);
     ladle_frame_leave(c, &frame, "cluster group");
-    if (!ladle_cursor_ok(c))
-        return;
-    ladle_cluster_group *slot = ladle_vector_push(&schema->groups, error);
-    if (slot == NULL)
-        c->status = (ladle_status)error->status;
-    else
-        *slot = group;
+    keep(&schema->groups, &group, c, error);
 }
 
 static void read_list(ladle_schema *schema, ladle_cursor *c, const char *what,
@@ -272,16 +269,15 @@ ladle_status ladle_schema_parse(ladle_schema *schema, ladle_context *context, la
                                 ladle_cursor *footer, uint64_t header_checksum, ladle_error *error)
 {
     schema->context = context;
-    schema->header_checksum = header_checksum;
     ladle_vector_init(&schema->fields, context, sizeof(ladle_field));
     ladle_vector_init(&schema->physicals, context, sizeof(ladle_physical));
     ladle_vector_init(&schema->aliases, context, sizeof(ladle_alias));
     ladle_vector_init(&schema->field_columns, context, sizeof(int32_t));
     ladle_vector_init(&schema->groups, context, sizeof(ladle_cluster_group));
     ladle_feature_flags_read(header);
-    schema->name = ladle_cursor_le_string(header, "name");
+    (void)ladle_cursor_le_string(header, "name");
     schema->description = ladle_cursor_le_string(header, "description");
-    schema->writer = ladle_cursor_le_string(header, "writer");
+    (void)ladle_cursor_le_string(header, "writer");
     read_schema(schema, header, error);
     if (!ladle_cursor_ok(header))
         return header->status;
