@@ -154,12 +154,11 @@ typedef struct ladle_stream {
     int32_t parent;         /* stream of lists or switches whose items these are; -1: entries */
     int32_t alternative;    /* below a switch: which, from 0 */
     int64_t repeat;         /* elements in an item of the parent; 0: damaged, more than 2^63 */
-    int32_t content;        /* of lists: first stream whose parent this is; -1: none */
-    int32_t *contents;      /* of a switch: the same of each alternative */
-    int32_t owner;          /* column whose pages these are; -1 */
-    const char *name;       /* owner of its offsets, see ladle_buffer_info; NULL until it is needed */
-    uint8_t n_alternatives; /* of a switch */
+    int32_t *contents;      /* first stream with each alternative's items; -1: none */
+    uint8_t n_alternatives; /* of a switch; 1 of lists; else 0 */
     bool is_lists, is_switch;
+    int32_t owner;    /* column whose pages these are; -1 */
+    const char *name; /* owner of its offsets, see ladle_buffer_info; NULL until it is needed */
 } ladle_stream;
 
 /* A page as the page list has it. */
@@ -242,6 +241,12 @@ ladle_status ladle_rntuple_cluster(ladle_rntuple *table, int64_t cluster, ladle_
 /* The cluster that holds `entry`, 0 <= entry < n_entries. */
 ladle_status ladle_rntuple_find(ladle_rntuple *table, int64_t entry, int64_t *cluster, ladle_error *error);
 
+/* What is const to whoever looks from outside changes inside: page lists are read on demand. Its lock guards that. */
+static inline ladle_rntuple *ladle_rntuple_of(const ladle_table *table)
+{
+    return (ladle_rntuple *)(uintptr_t)table;
+}
+
 /* One stream in one cluster. */
 typedef struct ladle_extent {
     int32_t physical; /* whose pages hold it; -1: none, all is zero */
@@ -255,10 +260,14 @@ typedef struct ladle_extent {
 ladle_status ladle_rntuple_extent(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
                                   ladle_extent *extent, ladle_error *error);
 
-/* Items of all lists of a stream of lists in a cluster; -1 if only the ends themselves say. For a switch: of that
- * alternative. */
+/* Items of all lists of a stream of lists in a cluster (alternative 0), or of an alternative of a switch; -1 if only
+ * the ends or places themselves say. */
 ladle_status ladle_rntuple_content(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
                                    int32_t alternative, int64_t *n_items, ladle_error *error);
+
+/* The same as a bound: LADLE_MOST_ITEMS where nothing else is known. */
+ladle_status ladle_rntuple_most(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
+                                int32_t alternative, int64_t *most, ladle_error *error);
 
 /* --- pages (rntuple_read.c, rntuple_plan.c) --------------------------------------------------------- */
 

@@ -85,8 +85,7 @@ static ladle_status add_stream(builder *b, const ladle_field *field, int64_t pos
     if (physicals == NULL)
         return (ladle_status)b->error->status;
     ladle_stream *stream = &table->streams[table->n_streams];
-    *stream =
-        (ladle_stream){.physicals = physicals, .n_physicals = n, .parent = -1, .repeat = 1, .content = -1, .owner = -1};
+    *stream = (ladle_stream){.physicals = physicals, .n_physicals = n, .parent = -1, .repeat = 1, .owner = -1};
     stream->is_lists = position == 0 && field->role != LADLE_FIELD_VARIANT;
     stream->is_switch = position == 0 && field->role == LADLE_FIELD_VARIANT;
     for (int32_t i = 0; i < n; i++) {
@@ -97,15 +96,16 @@ static ladle_status add_stream(builder *b, const ladle_field *field, int64_t pos
         stream->is_switch =
             stream->is_switch && physical->is_known && physical->encoding.element == LADLE_ELEMENT_SWITCH;
     }
-    if (stream->is_switch) {
-        stream->n_alternatives = field->n_children <= LADLE_MAX_ALTERNATIVES ? (uint8_t)field->n_children : 0;
-        stream->contents =
-            ladle_arena_alloc(&table->base.arena, stream->n_alternatives, sizeof *stream->contents, b->error);
-        if (stream->contents == NULL)
-            return (ladle_status)b->error->status;
-        for (int i = 0; i < stream->n_alternatives; i++)
-            stream->contents[i] = -1;
-    }
+    if (stream->is_lists)
+        stream->n_alternatives = 1;
+    else if (stream->is_switch && field->n_children <= LADLE_MAX_ALTERNATIVES)
+        stream->n_alternatives = (uint8_t)field->n_children;
+    stream->contents =
+        ladle_arena_alloc(&table->base.arena, stream->n_alternatives, sizeof *stream->contents, b->error);
+    if (stream->contents == NULL)
+        return (ladle_status)b->error->status;
+    for (int i = 0; i < stream->n_alternatives; i++)
+        stream->contents[i] = -1;
     table->n_streams++;
     return LADLE_OK;
 }
@@ -149,15 +149,12 @@ static place find_place(const builder *b, const ladle_field *field)
 /* The first stream that lies in others tells how many items these have. */
 static void connect_stream(builder *b, int32_t index)
 {
-    ladle_stream *stream = &b->table->streams[index];
+    const ladle_stream *stream = &b->table->streams[index];
     if (stream->parent < 0 || stream->repeat == 0)
         return;
-    ladle_stream *parent = &b->table->streams[stream->parent];
-    int32_t *content = &parent->content;
-    if (parent->is_switch)
-        content = stream->alternative < parent->n_alternatives ? &parent->contents[stream->alternative] : NULL;
-    if (content != NULL && *content < 0)
-        *content = index;
+    const ladle_stream *parent = &b->table->streams[stream->parent];
+    if (stream->alternative < parent->n_alternatives && parent->contents[stream->alternative] < 0)
+        parent->contents[stream->alternative] = index;
 }
 
 static ladle_status build_streams(builder *b)

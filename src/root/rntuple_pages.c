@@ -291,9 +291,7 @@ ladle_status ladle_rntuple_content(const ladle_rntuple *table, const ladle_clust
                                    int32_t alternative, int64_t *n_items, ladle_error *error)
 {
     const ladle_stream *stream = &table->streams[index];
-    int32_t content = stream->content;
-    if (stream->is_switch)
-        content = alternative < stream->n_alternatives ? stream->contents[alternative] : -1;
+    int32_t content = alternative < stream->n_alternatives ? stream->contents[alternative] : -1;
     *n_items = -1;
     if (content < 0)
         return LADLE_OK;
@@ -307,4 +305,13 @@ ladle_status ladle_rntuple_content(const ladle_rntuple *table, const ladle_clust
         return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET,
                           "its lists have %" PRId64 " elements in arrays of %" PRId64, extent.n_elements, repeat);
     return LADLE_OK;
+}
+
+ladle_status ladle_rntuple_most(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
+                                int32_t alternative, int64_t *most, ladle_error *error)
+{
+    ladle_status status = ladle_rntuple_content(table, cluster, stream, alternative, most, error);
+    if (status == LADLE_OK && *most < 0)
+        *most = LADLE_MOST_ITEMS;
+    return status;
 }

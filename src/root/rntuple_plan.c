@@ -13,6 +13,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* The page that holds an element, which counts behind the zeros. */
+static int64_t find_page(const ladle_extent *extent, int64_t element)
+{
+    return ladle_lower_bound(&extent->pages->first_element, extent->n_pages, sizeof *extent->pages, element + 1) - 1;
+}
+
 /* --- borders -------------------------------------------------------------------------------------- */
 
 static ladle_border *border_slot(const ladle_rntuple *table, int64_t cluster, int32_t stream, int64_t item)
@@ -30,7 +36,7 @@ static ladle_status read_end(ladle_rntuple *table, const ladle_extent *extent, i
         return LADLE_OK;
     }
     item -= extent->n_zeros;
-    int64_t at = ladle_lower_bound(&extent->pages->first_element, extent->n_pages, sizeof *extent->pages, item + 1) - 1;
+    int64_t at = find_page(extent, item);
     const ladle_page *page = &extent->pages[at];
     if (!table->has_scratch) {
         table->has_scratch = ladle_scratch_init(&table->scratch, table->base.context, error);
@@ -60,10 +66,9 @@ static ladle_status border(ladle_rntuple *table, int64_t number, const ladle_clu
     int64_t most;
     ladle_status status = ladle_rntuple_extent(table, cluster, stream, &extent, error);
     if (status == LADLE_OK)
-        status = ladle_rntuple_content(table, cluster, stream, 0, &most, error);
+        status = ladle_rntuple_most(table, cluster, stream, 0, &most, error);
     if (status != LADLE_OK)
         return status;
-    most = most < 0 ? LADLE_MOST_ITEMS : most;
     pthread_mutex_lock(&table->lock);
     if (table->borders == NULL)
         table->borders = ladle_arena_alloc(&table->base.arena, LADLE_BORDERS, sizeof *table->borders, error);
@@ -211,7 +216,7 @@ static ladle_status plan_cluster(planner *p, const ladle_extent *extent, int64_t
     high -= extent->n_zeros;
     if (low >= high)
         return LADLE_OK;
-    int64_t at = ladle_lower_bound(&extent->pages->first_element, extent->n_pages, sizeof *extent->pages, low + 1) - 1;
+    int64_t at = find_page(extent, low);
     for (; at < extent->n_pages && extent->pages[at].first_element < high; at++) {
         const ladle_page *page = &extent->pages[at];
         int64_t from = ladle_max(low, page->first_element);
@@ -241,8 +246,7 @@ ladle_status ladle_rntuple_plan(const ladle_table *base, int32_t column, int32_t
                                 const int64_t *offsets, ladle_vector *slices, int64_t *n_items, ladle_error *error)
 {
     (void)offsets;
-    /* Page lists and borders are read on demand, under the table's lock: it is const to whoever looks from outside. */
-    ladle_rntuple *table = (ladle_rntuple *)(uintptr_t)base;
+    ladle_rntuple *table = ladle_rntuple_of(base);
     int32_t index = table->layouts[column].streams[buffer];
     const ladle_stream *stream = &table->streams[index];
     *n_items = 0;

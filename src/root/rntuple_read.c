@@ -9,11 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static ladle_rntuple *rntuple_of(const ladle_table *table)
-{
-    return (ladle_rntuple *)(uintptr_t)table; /* what changes inside is guarded by its lock */
-}
-
 /* --- one page ------------------------------------------------------------------------------------- */
 
 ladle_status ladle_rntuple_check_page(const ladle_rntuple *table, int32_t physical, const ladle_page *page,
@@ -80,8 +75,9 @@ ladle_status ladle_rntuple_open_page(const ladle_rntuple *table, int32_t physica
 
 /* What a slice is decoded with. */
 typedef struct task {
-    const ladle_rntuple *table;
+    ladle_rntuple *table;
     ladle_slice *slice;
+    int32_t index; /* of the stream */
     const ladle_stream *stream;
     ladle_cluster cluster;
     ladle_extent extent;
@@ -97,11 +93,9 @@ static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
 {
     ladle_slice *slice = t->slice;
     int64_t before = ladle_max(slice->mark[LADLE_MARK_BEFORE], 0), most;
-    ladle_status status =
-        ladle_rntuple_content(t->table, &t->cluster, (int32_t)(t->stream - t->table->streams), 0, &most, t->error);
+    ladle_status status = ladle_rntuple_most(t->table, &t->cluster, t->index, 0, &most, t->error);
     if (status != LADLE_OK)
         return status;
-    most = most < 0 ? LADLE_MOST_ITEMS : most;
     if (t->elements == NULL) {
         for (int64_t i = 0; i < slice->take; i++)
             to[i] = base;
@@ -159,13 +153,12 @@ static ladle_status decode_lengths(task *t, bool wide, uint8_t *to)
 /* Items of each alternative in the clusters of the range before the slice's. */
 static ladle_status find_bases(const task *t, int64_t *bases)
 {
-    ladle_rntuple *table = rntuple_of(&t->table->base);
-    int32_t stream = (int32_t)(t->stream - table->streams);
+    ladle_rntuple *table = t->table;
     int64_t origin = t->slice->mark[LADLE_MARK_BASE], cluster = t->slice->mark[LADLE_MARK_CLUSTER], at = origin;
     size_t size = t->stream->n_alternatives * sizeof *bases;
     memset(bases, 0, size);
     pthread_mutex_lock(&table->lock);
-    if (table->last_bases.stream == stream && table->last_bases.origin == origin &&
+    if (table->last_bases.stream == t->index && table->last_bases.origin == origin &&
         table->last_bases.cluster <= cluster) {
         at = table->last_bases.cluster;
         memcpy(bases, table->last_bases.bases, size);
@@ -176,7 +169,7 @@ static ladle_status find_bases(const task *t, int64_t *bases)
         ladle_status status = ladle_rntuple_cluster(table, at, &one, t->error);
         for (int32_t k = 0; k < t->stream->n_alternatives && status == LADLE_OK; k++) {
             int64_t items;
-            status = ladle_rntuple_content(table, &one, stream, k, &items, t->error);
+            status = ladle_rntuple_content(table, &one, t->index, k, &items, t->error);
             if (status == LADLE_OK && items > 0 && !ladle_add(bases[k], items, &bases[k]))
                 status = ladle_fail(t->error, LADLE_CORRUPT, LADLE_NO_OFFSET, "more than 2^63 items of an alternative");
         }
@@ -184,7 +177,7 @@ static ladle_status find_bases(const task *t, int64_t *bases)
             return status;
     }
     pthread_mutex_lock(&table->lock);
-    table->last_bases.stream = stream;
+    table->last_bases.stream = t->index;
     table->last_bases.origin = origin;
     table->last_bases.cluster = cluster;
     memcpy(table->last_bases.bases, bases, size);
@@ -200,12 +193,9 @@ static ladle_status decode_switch(task *t, int8_t *tags, int64_t *places)
         memset(tags != NULL ? (void *)tags : (void *)places, 0, (size_t)take * (tags != NULL ? 1 : sizeof *places));
         return LADLE_OK;
     }
-    int32_t stream = (int32_t)(t->stream - t->table->streams);
     ladle_status status = places == NULL ? LADLE_OK : find_bases(t, bases);
-    for (int32_t k = 0; k < t->stream->n_alternatives && status == LADLE_OK; k++) {
-        status = ladle_rntuple_content(t->table, &t->cluster, stream, k, &sizes[k], t->error);
-        sizes[k] = sizes[k] < 0 ? LADLE_MOST_ITEMS : sizes[k];
-    }
+    for (int32_t k = 0; k < t->stream->n_alternatives && status == LADLE_OK; k++)
+        status = ladle_rntuple_most(t->table, &t->cluster, t->index, k, &sizes[k], t->error);
     if (status != LADLE_OK)
         return status;
     int64_t bad =
@@ -231,13 +221,18 @@ static ladle_status rntuple_decode(const ladle_table *base, int32_t column, int3
                                    const uint8_t *record, ladle_scratch *scratch, uint8_t *buffer_data,
                                    ladle_error *error)
 {
-    ladle_rntuple *table = rntuple_of(base);
+    ladle_rntuple *table = ladle_rntuple_of(base);
     const ladle_layout *layout = &table->layouts[column];
     const ladle_column *c = &base->columns[column];
     int32_t index = layout->streams[buffer], dim;
     ladle_role role = ladle_column_role(c, buffer, &dim);
     ladle_dtype dtype = (ladle_dtype)c->dtype;
-    task t = {.table = table, .slice = slice, .stream = &table->streams[index], .scratch = scratch, .error = error};
+    task t = {.table = table,
+              .slice = slice,
+              .index = index,
+              .stream = &table->streams[index],
+              .scratch = scratch,
+              .error = error};
     ladle_status status = ladle_rntuple_cluster(table, slice->mark[LADLE_MARK_CLUSTER], &t.cluster, error);
     if (status == LADLE_OK)
         status = ladle_rntuple_extent(table, &t.cluster, index, &t.extent, error);
@@ -289,7 +284,7 @@ static ladle_status is_last(ladle_rntuple *table, int32_t stream, const ladle_sl
 static ladle_status rntuple_finish(const ladle_table *base, int32_t column, int32_t buffer, const ladle_slice *slices,
                                    int64_t n_slices, uint8_t *buffer_data, ladle_error *error)
 {
-    ladle_rntuple *table = rntuple_of(base);
+    ladle_rntuple *table = ladle_rntuple_of(base);
     const ladle_column *c = &base->columns[column];
     int32_t index = table->layouts[column].streams[buffer], dim;
     if (!table->streams[index].is_lists)
@@ -334,7 +329,7 @@ static bool owns(const ladle_rntuple *table, int32_t column, int32_t buffer)
 static ladle_status rntuple_storage(const ladle_table *base, int32_t column, ladle_storage_info *info,
                                     ladle_error *error)
 {
-    ladle_rntuple *table = rntuple_of(base);
+    ladle_rntuple *table = ladle_rntuple_of(base);
     for (int32_t k = 0; k < base->columns[column].n_buffers; k++) {
         const ladle_stream *stream = &table->streams[table->layouts[column].streams[k]];
         for (int64_t i = 0; i < table->n_clusters && owns(table, column, k); i++) {
@@ -407,7 +402,7 @@ static ladle_status find_page(ladle_rntuple *table, int32_t column, int64_t numb
 static ladle_status rntuple_page(const ladle_table *base, int32_t column, int64_t number, ladle_page_info *info,
                                  ladle_error *error)
 {
-    ladle_rntuple *table = rntuple_of(base);
+    ladle_rntuple *table = ladle_rntuple_of(base);
     page_place found;
     ladle_status status = find_page(table, column, number, &found, error);
     if (status != LADLE_OK)
@@ -433,7 +428,7 @@ static ladle_status rntuple_page(const ladle_table *base, int32_t column, int64_
 static ladle_status rntuple_page_detail(const ladle_table *base, int32_t column, int64_t number,
                                         ladle_page_detail *detail, ladle_error *error)
 {
-    ladle_rntuple *table = rntuple_of(base);
+    ladle_rntuple *table = ladle_rntuple_of(base);
     page_place found;
     ladle_status status = find_page(table, column, number, &found, error);
     if (status == LADLE_OK)
@@ -457,7 +452,7 @@ static ladle_status rntuple_page_detail(const ladle_table *base, int32_t column,
 
 static ladle_status rntuple_clusters(const ladle_table *base, ladle_error *error)
 {
-    ladle_rntuple *table = rntuple_of(base);
+    ladle_rntuple *table = ladle_rntuple_of(base);
     ladle_cluster cluster;
     ladle_status status = LADLE_OK;
     for (int64_t i = 0; i < table->n_groups && status == LADLE_OK; i++)
@@ -491,7 +486,7 @@ static ladle_status rntuple_clusters(const ladle_table *base, ladle_error *error
 
 static void rntuple_release(ladle_table *base)
 {
-    ladle_rntuple *table = rntuple_of(base);
+    ladle_rntuple *table = ladle_rntuple_of(base);
     ladle_context *context = base->context;
     ladle_context_retain(context);
     if (table->has_scratch)
