@@ -113,6 +113,9 @@ LADLE_API const char *ladle_table_file_uuid(const ladle_table *table);
 /* Describes column `index` (0 <= index < n_columns); INVALID outside. */
 LADLE_API ladle_status ladle_table_column(const ladle_table *table, int32_t index, ladle_column_info *info);
 
+/* Name of a role: "data", "offsets", "index", "tags" or "places". Borrows: static. */
+LADLE_API const char *ladle_role_name(ladle_role role);
+
 /* Describes buffer `buffer` of a column (0 <= buffer < n_buffers); INVALID outside. */
 LADLE_API ladle_status ladle_table_buffer(const ladle_table *table, int32_t column, int32_t buffer,
                                           ladle_buffer_info *info);

@@ -217,7 +217,6 @@ static PyObject *table_storage(PyObject *self, PyObject *index)
 
 static PyObject *table_buffers(PyObject *self, PyObject *index)
 {
-    static const char *const roles[] = {"data", "offsets", "index", "tags", "places"};
     ladle_table *table = core_handle_get(self);
     ladle_column_info info = {0};
     if (table == NULL || column_get(self, table, index, &info) < 0) {
@@ -230,8 +229,8 @@ static PyObject *table_buffers(PyObject *self, PyObject *index)
         ladle_table_buffer(table, column, i, &buffer);
         PyObject *owner = core_decode(buffer.owner);
         PyObject *item = owner == NULL ? NULL
-                                       : Py_BuildValue("(ssiN)", roles[buffer.role], ladle_dtype_name(buffer.dtype),
-                                                       (int)buffer.dim, owner);
+                                       : Py_BuildValue("(ssiN)", ladle_role_name(buffer.role),
+                                                       ladle_dtype_name(buffer.dtype), (int)buffer.dim, owner);
         if (item == NULL || PyList_SetItem(list, i, item) < 0) {
             Py_CLEAR(list);
         }

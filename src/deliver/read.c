@@ -126,7 +126,6 @@ static bool is_gathered(const ladle_request *request)
 
 size_t ladle_request_key(const ladle_request *request, char *out, size_t size)
 {
-    static const char *const roles[] = {"data", "offsets", "index", "tags", "places"};
     ladle_buffer_info buffer = {.struct_size = sizeof buffer};
     if (ladle_table_buffer(request->table, request->column, request->buffer, &buffer) != LADLE_OK)
         return 0;
@@ -134,7 +133,7 @@ size_t ladle_request_key(const ladle_request *request, char *out, size_t size)
     const ladle_table *table = request->table;
     const char *file = strspn(table->file_uuid, "0-") == strlen(table->file_uuid) ? table->file_path : table->file_uuid;
     int n = snprintf(out, size, "%s/%s/%" PRId64 "-%" PRId64 "/%s/%s", file, table->name, request->start, request->stop,
-                     buffer.owner, roles[buffer.role]);
+                     buffer.owner, ladle_role_name(buffer.role));
     return n < 0 ? 0 : (size_t)n;
 }
 

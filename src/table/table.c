@@ -102,6 +102,12 @@ ladle_status ladle_table_column(const ladle_table *table, int32_t index, ladle_c
 
 /* --- buffers ---------------------------------------------------------------------------------- */
 
+const char *ladle_role_name(ladle_role role)
+{
+    static const char *const names[] = {"data", "offsets", "index", "tags", "places"};
+    return names[role];
+}
+
 ladle_role ladle_column_role(const ladle_column *column, int32_t buffer, int32_t *dim)
 {
     int32_t at = 0;
