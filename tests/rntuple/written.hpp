@@ -45,6 +45,16 @@ void AddQuantized(RNTupleModel &model, const std::string &name, int bits)
     model.AddField(std::move(field));
 }
 
+std::unique_ptr<RNTupleWriter> Recreate(std::unique_ptr<RNTupleModel> model, const char *path, int page_nbytes,
+                                        int compression)
+{
+    RNTupleWriteOptions options;
+    options.SetCompression(compression);
+    options.SetInitialUnzippedPageSize(page_nbytes);
+    options.SetMaxUnzippedPageSize(page_nbytes);
+    return RNTupleWriter::Recreate(std::move(model), "n", path, options);
+}
+
 // Reals of every legal width, and the elements that are not split by themselves.
 void WriteEncodings(const char *path, int page_nbytes, int compression)
 {
@@ -62,11 +72,7 @@ void WriteEncodings(const char *path, int page_nbytes, int compression)
     std::vector<std::string> fields;
     for (const auto &name : model->GetFieldNames())
         fields.push_back(name);
-    RNTupleWriteOptions options;
-    options.SetCompression(compression);
-    options.SetInitialUnzippedPageSize(page_nbytes);
-    options.SetMaxUnzippedPageSize(page_nbytes);
-    auto writer = RNTupleWriter::Recreate(std::move(model), "n", path, options);
+    auto writer = Recreate(std::move(model), path, page_nbytes, compression);
     auto entry = writer->CreateEntry();
     for (int n = 0; n < 300; n++) {
         double value = -1.5 + 3.75 * (n % 61) / 60.;
@@ -103,11 +109,7 @@ void WriteTypes(const char *path, int page_nbytes, int compression)
     auto third = model->MakeField<double>("third");
     AddAs<std::int64_t>(*model, "plain64", ENTupleColumnType::kInt64);
     AddAs<std::vector<std::int16_t>>(*model, "index32", ENTupleColumnType::kIndex32);
-    RNTupleWriteOptions options;
-    options.SetCompression(compression);
-    options.SetInitialUnzippedPageSize(page_nbytes);
-    options.SetMaxUnzippedPageSize(page_nbytes);
-    auto writer = RNTupleWriter::Recreate(std::move(model), "n", path, options);
+    auto writer = Recreate(std::move(model), path, page_nbytes, compression);
     auto updater = writer->CreateModelUpdater();
     std::shared_ptr<float> late;
     std::shared_ptr<std::vector<float>> late_list;
