@@ -1,0 +1,408 @@
+#include "base/checked.h"
+#include "base/error.h"
+#include "deliver/gather.h"
+#include "deliver/scan.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int64_t start, int64_t stop, ladle_error *error)
+{
+    ladle_scan_step *step = ladle_alloc(part->context, sizeof *step, LADLE_MEMORY_METADATA, error);
+    if (step == NULL)
+        return NULL;
+    step->step.buffers = ladle_alloc_array(part->context, part->n_buffers, sizeof *step->step.buffers,
+                                           LADLE_MEMORY_METADATA, error);
+    if (step->step.buffers == NULL) {
+        ladle_free(part->context, step, sizeof *step, LADLE_MEMORY_METADATA);
+        return NULL;
+    }
+    step->step.part = part->number;
+    step->step.start = start;
+    step->step.stop = stop;
+    step->step.n_buffers = part->n_buffers;
+    step->step.context = part->context;
+    ladle_context_retain(part->context);
+    step->step.table = part->table;
+    ladle_table_retain(part->table);
+    return step;
+}
+
+void ladle_step_release(ladle_step *step)
+{
+    if (step == NULL || step->context == NULL)
+        return;
+    for (int32_t i = 0; i < step->n_buffers; i++)
+        ladle_lease_release(step->buffers[i]);
+    ladle_context *context = step->context;
+    ladle_table_release(step->table);
+    ladle_free(context, step->buffers, (size_t)step->n_buffers * sizeof *step->buffers, LADLE_MEMORY_METADATA);
+    memset(step, 0, sizeof *step);
+    ladle_context_release(context);
+}
+
+void ladle_scan_step_release(ladle_context *context, ladle_scan_step *step)
+{
+    if (step == NULL)
+        return;
+    ladle_step_release(&step->step);
+    ladle_free(context, step, sizeof *step, LADLE_MEMORY_METADATA);
+}
+
+/* --- the window ------------------------------------------------------------------------------- */
+
+/* Steps that are decoded together. Whatever fails fails a step, and the first failure of a step is what it tells. */
+typedef struct window {
+    ladle_scan_part *part;
+    ladle_reader *reader;
+    const atomic_bool *stop;
+    int64_t n_steps;
+    ladle_scan_step **steps;
+    int64_t *positions;   /* for each step, and the end: of each of part->lists, in items of the horizon */
+    ladle_vector whole;   /* of ladle_slice: of one column over the window */
+    ladle_vector slices;  /* the same, cut at the steps' borders: of all columns */
+    ladle_vector targets; /* of ladle_target */
+    ladle_vector places;  /* of the leases of the targets: ladle_lease ** */
+} window;
+
+static ladle_table *table_of(const window *w)
+{
+    return w->part->table;
+}
+
+/* Items of a column, in the horizon, before step `i`. */
+static int64_t position(const window *w, const ladle_scan_column *column, int64_t i)
+{
+    if (column->lists >= 0)
+        return w->positions[i * w->part->lists.count + column->lists];
+    const ladle_step *last = &w->steps[w->n_steps - 1]->step;
+    return (i < w->n_steps ? w->steps[i]->step.start : last->stop) - w->part->horizon;
+}
+
+static ladle_target *add_target(window *w, const ladle_scan_column *column, int64_t i, ladle_error *error)
+{
+    ladle_scan_step *step = w->steps[i];
+    ladle_lease ***place = ladle_vector_push(&w->places, error);
+    ladle_target *target = place == NULL ? NULL : ladle_vector_push(&w->targets, error);
+    if (target == NULL)
+        return NULL;
+    *place = &step->step.buffers[column->first_buffer + column->n_buffers - 1];
+    target->table = table_of(w);
+    target->column = column->column;
+    target->buffer = column->n_buffers - 1;
+    target->start = step->step.start;
+    target->stop = step->step.stop;
+    target->error = &step->error;
+    return target;
+}
+
+/* The offsets that a plan of entries from `start` on wants, or NULL. */
+static const int64_t *offsets_for(const window *w, const ladle_scan_column *column, int64_t start, int64_t stop)
+{
+    if (column->lists < 0)
+        return NULL;
+    const ladle_scan_lists *lists = (const ladle_scan_lists *)w->part->lists.items + column->lists;
+    if (lists->counter < 0)
+        return NULL;
+    int64_t first, last;
+    table_of(w)->ops->page_bounds(table_of(w), column->column, start, stop, &first, &last);
+    return (const int64_t *)ladle_lease_data(lists->offsets) + (first - lists->base);
+}
+
+/* Cuts the column's slices at the borders of the steps. */
+static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error *error)
+{
+    const ladle_slice *whole = w->whole.items;
+    int64_t n = w->whole.count, at = 0, origin = position(w, column, 0);
+    for (int64_t i = 0; i < w->n_steps; i++) {
+        int64_t low = position(w, column, i) - origin, high = position(w, column, i + 1) - origin;
+        ladle_target *target = add_target(w, column, i, error);
+        if (target == NULL)
+            return (ladle_status)error->status;
+        target->is_planned = true;
+        target->n_items = high - low;
+        target->first_slice = w->slices.count;
+        while (at < n && whole[at].dest < high) {
+            const ladle_slice *from = &whole[at];
+            int64_t begin = ladle_max(low, from->dest), end = ladle_min(high, from->dest + from->take);
+            if (begin < end) {
+                ladle_slice *slice = ladle_vector_push(&w->slices, error);
+                if (slice == NULL)
+                    return (ladle_status)error->status;
+                *slice = *from;
+                slice->skip += begin - from->dest;
+                slice->take = end - begin;
+                slice->dest = begin - low;
+                target->n_slices++;
+            }
+            if (from->dest + from->take > high)
+                break; /* the next step has more of it */
+            at++;
+        }
+    }
+    return LADLE_OK;
+}
+
+/* The data of one column: planned over the window, or, where that fails, step by step, so that it fails where it must. */
+static ladle_status plan_column(window *w, const ladle_scan_column *column, ladle_error *error)
+{
+    ladle_table *table = table_of(w);
+    int64_t start = w->steps[0]->step.start, stop = w->steps[w->n_steps - 1]->step.stop, n_items;
+    ladle_error failure;
+    w->whole.count = 0;
+    ladle_status status = table->ops->plan(table, column->column, column->n_buffers - 1, start, stop,
+                                           offsets_for(w, column, start, stop), &w->whole, &n_items, &failure);
+    if (status == LADLE_OK && n_items == position(w, column, w->n_steps) - position(w, column, 0))
+        return cut(w, column, error);
+    for (int64_t i = 0; i < w->n_steps; i++) {
+        ladle_target *target = add_target(w, column, i, error);
+        if (target == NULL)
+            return (ladle_status)error->status;
+        target->offsets = offsets_for(w, column, target->start, target->stop);
+    }
+    return LADLE_OK;
+}
+
+static ladle_status read_planned(window *w, ladle_error *error)
+{
+    const ladle_scan_column *columns = w->part->columns.items;
+    ladle_status status = LADLE_OK;
+    for (int64_t i = 0; i < w->part->columns.count && status == LADLE_OK; i++)
+        if (columns[i].way == LADLE_SCAN_FLAT || columns[i].way == LADLE_SCAN_LISTS)
+            status = plan_column(w, &columns[i], error);
+    if (status != LADLE_OK)
+        return status;
+    ladle_target *targets = w->targets.items;
+    ladle_lease ***places = w->places.items;
+    ladle_batch_read(w->reader, targets, w->targets.count, &w->slices, w->stop);
+    for (int64_t i = 0; i < w->targets.count; i++)
+        *places[i] = targets[i].lease;
+    return LADLE_OK;
+}
+
+/* Offsets of all lists in one step: those of the horizon, from 0. */
+static ladle_status cut_offsets(window *w, int64_t i, ladle_lease **out, ladle_error *error)
+{
+    const ladle_scan_lists *lists = w->part->lists.items;
+    int64_t n = w->part->lists.count;
+    const int64_t *low = &w->positions[i * n], *high = low + n;
+    const ladle_step *step = &w->steps[i]->step;
+    for (int64_t k = 0; k < n; k++) {
+        int64_t from = lists[k].parent < 0 ? step->start - lists[k].base : low[lists[k].parent];
+        int64_t to = lists[k].parent < 0 ? step->stop - lists[k].base : high[lists[k].parent];
+        out[k] = ladle_lease_create(w->part->context, LADLE_DTYPE_I64, to - from + 1, error);
+        if (out[k] == NULL)
+            return (ladle_status)error->status;
+        const int64_t *offsets = ladle_lease_data(lists[k].offsets);
+        int64_t *values = ladle_lease_writable(out[k]), base = offsets[from];
+        for (int64_t j = from; j <= to; j++)
+            values[j - from] = offsets[j] - base;
+    }
+    return LADLE_OK;
+}
+
+/* Gives the columns of one step the offsets of their lists. */
+static void share_offsets(window *w, int64_t i, ladle_lease **shared)
+{
+    const ladle_scan_column *columns = w->part->columns.items;
+    const ladle_scan_lists *lists = w->part->lists.items;
+    for (int64_t k = 0; k < w->part->columns.count; k++) {
+        int32_t at = columns[k].first_buffer + columns[k].n_buffers - 2;
+        for (int32_t l = columns[k].lists; l >= 0; l = lists[l].parent) {
+            ladle_lease_retain(shared[l]);
+            w->steps[i]->step.buffers[at--] = shared[l];
+        }
+    }
+}
+
+static ladle_status make_offsets(window *w, ladle_error *error)
+{
+    size_t size = sizeof(ladle_lease *) * (size_t)(w->part->lists.count + 1);
+    ladle_lease **shared = ladle_alloc(w->part->context, size, LADLE_MEMORY_METADATA, error);
+    if (shared == NULL)
+        return (ladle_status)error->status;
+    for (int64_t i = 0; i < w->n_steps; i++) {
+        memset(shared, 0, size);
+        ladle_step *step = &w->steps[i]->step;
+        if (w->steps[i]->error.status == LADLE_OK && cut_offsets(w, i, shared, &w->steps[i]->error) == LADLE_OK)
+            share_offsets(w, i, shared);
+        for (int64_t k = 0; k < w->part->lists.count; k++)
+            if (shared[k] != NULL) {
+                step->nbytes += ladle_lease_nbytes(shared[k]);
+                ladle_lease_release(shared[k]);
+            }
+    }
+    ladle_free(w->part->context, shared, size, LADLE_MEMORY_METADATA);
+    return LADLE_OK;
+}
+
+/* --- what is not planned over the window ------------------------------------------------------ */
+
+/* Copies the step's share of a gathered column. */
+static ladle_status copy_gathered(window *w, const ladle_scan_column *column, int64_t i, ladle_lease **both)
+{
+    ladle_scan_step *step = w->steps[i];
+    ladle_error *error = &step->error;
+    ladle_context *context = w->part->context;
+    int64_t from = step->step.start - w->steps[0]->step.start, n = step->step.stop - step->step.start;
+    const int64_t *offsets = (const int64_t *)ladle_lease_data(both[0]) + from;
+    ladle_dtype dtype = ladle_lease_dtype(both[1]);
+    int64_t inner = table_of(w)->columns[column->column].inner;
+    ladle_lease **out = &step->step.buffers[column->first_buffer];
+    out[0] = ladle_lease_create(context, LADLE_DTYPE_I64, n + 1, error);
+    if (out[0] == NULL)
+        return (ladle_status)error->status;
+    int64_t *values = ladle_lease_writable(out[0]);
+    for (int64_t k = 0; k <= n; k++)
+        values[k] = offsets[k] - offsets[0];
+    const uint8_t *data = ladle_lease_data(both[1]);
+    out[1] = ladle_lease_copy(context, dtype, values[n] * inner,
+                              data + (size_t)(offsets[0] * inner) * ladle_dtype_size(dtype), error);
+    return out[1] == NULL ? (ladle_status)error->status : LADLE_OK;
+}
+
+static void gather_column(window *w, const ladle_scan_column *column)
+{
+    int64_t start = w->steps[0]->step.start, stop = w->steps[w->n_steps - 1]->step.stop;
+    ladle_lease *both[2];
+    ladle_error failure;
+    if (ladle_gather(w->reader, table_of(w), column->column, start, stop, &both[0], &both[1], &failure) == LADLE_OK) {
+        for (int64_t i = 0; i < w->n_steps; i++)
+            if (w->steps[i]->error.status == LADLE_OK)
+                (void)copy_gathered(w, column, i, both);
+        ladle_lease_release(both[0]);
+        ladle_lease_release(both[1]);
+        return;
+    }
+    for (int64_t i = 0; i < w->n_steps; i++) { /* which step does it concern? */
+        ladle_step *step = &w->steps[i]->step;
+        ladle_lease **out = &step->buffers[column->first_buffer];
+        ladle_error *error = &w->steps[i]->error;
+        if (error->status == LADLE_OK && ladle_gather(w->reader, table_of(w), column->column, step->start, step->stop,
+                                                      &out[0], &out[1], error) != LADLE_OK)
+            ladle_table_blame(table_of(w), column->column, error);
+    }
+}
+
+/* The buffers of all columns that are read step by step. */
+static ladle_status read_others(window *w, int64_t n, ladle_error *error)
+{
+    const ladle_scan_column *columns = w->part->columns.items;
+    size_t each = sizeof(ladle_request) + sizeof(ladle_lease *) + sizeof(ladle_error);
+    uint8_t *room = ladle_alloc_array(w->part->context, n, each, LADLE_MEMORY_METADATA, error);
+    if (room == NULL)
+        return (ladle_status)error->status;
+    ladle_request *requests = (ladle_request *)(void *)room;
+    ladle_lease **leases = (ladle_lease **)(void *)(requests + n);
+    ladle_error *errors = (ladle_error *)(void *)(leases + n);
+    for (int64_t i = 0; i < w->n_steps && !atomic_load(w->stop); i++) {
+        ladle_scan_step *step = w->steps[i];
+        if (step->error.status != LADLE_OK)
+            continue;
+        int64_t at = 0;
+        for (int64_t k = 0; k < w->part->columns.count; k++)
+            for (int32_t b = 0; columns[k].way == LADLE_SCAN_OTHER && b < columns[k].n_buffers; b++)
+                requests[at++] =
+                    (ladle_request){table_of(w), columns[k].column, b, step->step.start, step->step.stop};
+        (void)ladle_read_buffers(w->reader, requests, n, leases, errors);
+        at = 0;
+        for (int64_t k = 0; k < w->part->columns.count; k++)
+            for (int32_t b = 0; columns[k].way == LADLE_SCAN_OTHER && b < columns[k].n_buffers; b++, at++) {
+                step->step.buffers[columns[k].first_buffer + b] = leases[at];
+                if (errors[at].status != LADLE_OK && step->error.status == LADLE_OK)
+                    step->error = errors[at];
+            }
+    }
+    ladle_free(w->part->context, room, (size_t)n * each, LADLE_MEMORY_METADATA);
+    return LADLE_OK;
+}
+
+static ladle_status read_rest(window *w, ladle_error *error)
+{
+    const ladle_scan_column *columns = w->part->columns.items;
+    int64_t n_others = 0;
+    for (int64_t k = 0; k < w->part->columns.count; k++) {
+        if (columns[k].way == LADLE_SCAN_GATHERED && !atomic_load(w->stop))
+            gather_column(w, &columns[k]);
+        n_others += columns[k].way == LADLE_SCAN_OTHER ? columns[k].n_buffers : 0;
+    }
+    return n_others == 0 ? LADLE_OK : read_others(w, n_others, error);
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+/* What a step holds but for its lists' offsets, which are counted where they are made. */
+static void count_nbytes(window *w)
+{
+    const ladle_scan_column *columns = w->part->columns.items;
+    for (int64_t i = 0; i < w->n_steps; i++)
+        for (int64_t k = 0; k < w->part->columns.count; k++) {
+            int32_t last = columns[k].first_buffer + columns[k].n_buffers - 1;
+            bool is_shared = columns[k].way == LADLE_SCAN_LISTS;
+            for (int32_t b = is_shared ? last : columns[k].first_buffer; b <= last; b++)
+                if (w->steps[i]->step.buffers[b] != NULL)
+                    w->steps[i]->step.nbytes += ladle_lease_nbytes(w->steps[i]->step.buffers[b]);
+        }
+}
+
+static void fail_steps(window *w, const ladle_error *error)
+{
+    for (int64_t i = 0; i < w->n_steps; i++)
+        if (w->steps[i]->error.status == LADLE_OK)
+            w->steps[i]->error = *error;
+}
+
+static ladle_status create_steps(window *w, ladle_error *error)
+{
+    const ladle_scan_reach *reaches = (const ladle_scan_reach *)w->part->reaches.items + w->part->n_used;
+    int64_t start = w->part->at;
+    for (int64_t i = 0; i < w->n_steps; i++) {
+        w->steps[i] = ladle_scan_step_create(w->part, start, reaches[i].stop, error);
+        if (w->steps[i] == NULL)
+            return (ladle_status)error->status;
+        ladle_scan_positions(w->part, start, &w->positions[i * w->part->lists.count]);
+        start = reaches[i].stop;
+    }
+    ladle_scan_positions(w->part, start, &w->positions[w->n_steps * w->part->lists.count]);
+    return LADLE_OK;
+}
+
+ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, const atomic_bool *stop,
+                               ladle_scan_step **first, ladle_error *error)
+{
+    window w = {.part = part, .reader = reader, .stop = stop, .n_steps = n_steps};
+    size_t size = sizeof(ladle_scan_step *) * (size_t)n_steps +
+                  sizeof(int64_t) * (size_t)(n_steps + 1) * (size_t)part->lists.count;
+    uint8_t *room = ladle_alloc(part->context, size, LADLE_MEMORY_METADATA, error);
+    if (room == NULL)
+        return (ladle_status)error->status;
+    w.steps = (ladle_scan_step **)(void *)room;
+    w.positions = (int64_t *)(void *)(w.steps + n_steps);
+    ladle_vector_init(&w.whole, part->context, sizeof(ladle_slice));
+    ladle_vector_init(&w.slices, part->context, sizeof(ladle_slice));
+    ladle_vector_init(&w.targets, part->context, sizeof(ladle_target));
+    ladle_vector_init(&w.places, part->context, sizeof(ladle_lease **));
+    ladle_status status = create_steps(&w, error);
+    *first = NULL;
+    if (status != LADLE_OK) {
+        for (int64_t i = 0; i < n_steps; i++)
+            ladle_scan_step_release(part->context, w.steps[i]);
+    } else {
+        ladle_error failure;
+        if (read_planned(&w, &failure) != LADLE_OK || make_offsets(&w, &failure) != LADLE_OK ||
+            read_rest(&w, &failure) != LADLE_OK)
+            fail_steps(&w, &failure);
+        count_nbytes(&w);
+        for (int64_t i = 0; i + 1 < n_steps; i++)
+            w.steps[i]->next = w.steps[i + 1];
+        *first = w.steps[0];
+    }
+    ladle_vector_destroy(&w.places);
+    ladle_vector_destroy(&w.targets);
+    ladle_vector_destroy(&w.slices);
+    ladle_vector_destroy(&w.whole);
+    ladle_free(part->context, room, size, LADLE_MEMORY_METADATA);
+    return status;
+}
