@@ -111,35 +111,50 @@ static const int64_t *offsets_for(const window *w, const ladle_scan_column *colu
     return (const int64_t *)ladle_lease_data(lists->offsets) + (first - lists->base);
 }
 
+/* Appends what the column's slices, from the `*at`-th on, have of its items [low, high) in the window. */
+static ladle_status cut_slices(window *w, int64_t low, int64_t high, int64_t *at, ladle_error *error)
+{
+    const ladle_slice *whole = w->whole.items;
+    for (; *at < w->whole.count && whole[*at].dest < high; (*at)++) {
+        const ladle_slice *from = &whole[*at];
+        int64_t begin = ladle_max(low, from->dest), end = ladle_min(high, from->dest + from->take);
+        if (begin < end) {
+            ladle_slice *slice = ladle_vector_push(&w->slices, error);
+            if (slice == NULL)
+                return (ladle_status)error->status;
+            *slice = *from;
+            slice->skip += begin - from->dest;
+            slice->take = end - begin;
+            slice->dest = begin - low;
+        }
+        if (from->dest + from->take > high)
+            break; /* the next step has more of it */
+    }
+    return LADLE_OK;
+}
+
 /* Cuts the column's slices at the borders of the steps. */
 static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error *error)
 {
-    const ladle_slice *whole = w->whole.items;
-    int64_t n = w->whole.count, at = 0, origin = position(w, column, 0);
+    ladle_table *table = table_of(w);
+    int64_t at = 0, origin = position(w, column, 0);
     for (int64_t i = 0; i < w->n_steps; i++) {
         int64_t low = position(w, column, i) - origin, high = position(w, column, i + 1) - origin;
         ladle_target *target = add_target(w, column, i, error);
         if (target == NULL)
             return (ladle_status)error->status;
-        target->is_planned = true;
         target->n_items = high - low;
         target->first_slice = w->slices.count;
-        while (at < n && whole[at].dest < high) {
-            const ladle_slice *from = &whole[at];
-            int64_t begin = ladle_max(low, from->dest), end = ladle_min(high, from->dest + from->take);
-            if (begin < end) {
-                ladle_slice *slice = ladle_vector_push(&w->slices, error);
-                if (slice == NULL)
-                    return (ladle_status)error->status;
-                *slice = *from;
-                slice->skip += begin - from->dest;
-                slice->take = end - begin;
-                slice->dest = begin - low;
-                target->n_slices++;
-            }
-            if (from->dest + from->take > high)
-                break; /* the next step has more of it */
-            at++;
+        ladle_status status = cut_slices(w, low, high, &at, error);
+        if (status != LADLE_OK)
+            return status;
+        target->n_slices = w->slices.count - target->first_slice;
+        ladle_slice *first = (ladle_slice *)w->slices.items + target->first_slice;
+        target->is_planned = i == 0 || target->n_slices == 0 || table->ops->begin == NULL ||
+                             table->ops->begin(table, target->column, target->buffer, first);
+        if (!target->is_planned) {
+            target->offsets = offsets_for(w, column, target->start, target->stop);
+            w->slices.count = target->first_slice;
         }
     }
     return LADLE_OK;
