@@ -8,6 +8,7 @@
 
 #include "deliver/pool.h"
 #include "memory/lease.h"
+#include "memory/region.h"
 #include "table/table.h"
 
 #include <ladle/deliver.h>
@@ -27,8 +28,9 @@ typedef struct ladle_target {
     bool is_planned;               /* first_slice, n_slices and n_items are given; else the batch plans it */
     int64_t first_slice, n_slices; /* in the vector of slices */
     int64_t n_items;
-    ladle_lease *lease; /* out: owned by the caller; NULL on failure */
-    ladle_error *error; /* in: OK; out: what went wrong. Targets that share one fail together */
+    ladle_region *region; /* to cut the lease from, or NULL */
+    ladle_lease *lease;   /* out: owned by the caller; NULL on failure */
+    ladle_error *error;   /* in: OK; out: what went wrong. Targets that share one fail together */
 } ladle_target;
 
 /* Reads all targets whose error->status is OK. Each succeeds or fails for itself, but for those that share an error.

@@ -28,6 +28,7 @@ struct ladle_scan {
     int64_t n_parts;        /* that were added */
     ladle_scan_step *steps; /* that wait, in order */
     int64_t waiting_nbytes;
+    ladle_region *lent[2]; /* of the last two steps that were handed out, the last one first: the caller's */
     bool is_busy; /* a window is under way */
 };
 
@@ -124,7 +125,7 @@ static void release_steps(ladle_context *context, ladle_scan_step *steps)
 static ladle_status failed_step(ladle_scan_part *part, int64_t stop, const ladle_error *failure,
                                 ladle_scan_step **first, ladle_error *error)
 {
-    *first = ladle_scan_step_create(part, part->at, stop, error);
+    *first = ladle_scan_step_create(part, part->at, stop, 0, error);
     if (*first == NULL)
         return (ladle_status)error->status;
     (*first)->error = *failure;
@@ -249,7 +250,9 @@ ladle_scan *ladle_scan_create(ladle_reader *reader, const ladle_scan_options *op
     (void)pthread_cond_init(&scan->ready, &monotonic);
     (void)pthread_cond_init(&scan->room, NULL);
     (void)pthread_condattr_destroy(&monotonic);
-    scan->bound = (ladle_reclaimer){.reclaim = reclaim_nothing, .bound = scan->options.budget_nbytes};
+    scan->bound = (ladle_reclaimer){.reclaim = reclaim_nothing,
+                                    .bound = scan->options.budget_nbytes,
+                                    .recycled = scan->options.budget_nbytes / 2};
     ladle_context_add_reclaimer(scan->context, &scan->bound);
     /* Without a thread ladle_scan_next does the work. */
     scan->has_thread = own.in_background && start_thread(scan);
@@ -305,6 +308,17 @@ bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
     return ready;
 }
 
+/* Keeps the step's region in view. Of the last but one, whoever still has some keeps no more than that: while the
+ * caller asks for a step, he may hold the one before. */
+static void lend(ladle_scan *scan, ladle_region *region)
+{
+    if (scan->lent[1] != NULL)
+        ladle_region_sweep(scan->lent[1]);
+    ladle_region_release(scan->lent[1]);
+    scan->lent[1] = scan->lent[0];
+    scan->lent[0] = region;
+}
+
 ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *error)
 {
     ladle_error local;
@@ -330,6 +344,8 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
         return ladle_fail(error, LADLE_CANCELLED, LADLE_NO_OFFSET, "the scan was stopped");
     if (next == NULL)
         return LADLE_OK;
+    lend(scan, next->region);
+    next->region = NULL;
     ladle_status status = (ladle_status)next->error.status;
     if (status == LADLE_OK) {
         *step = next->step;
@@ -391,6 +407,8 @@ void ladle_scan_release(ladle_scan *scan)
             scan->parts = next;
         }
     } /* else the thread, of which the child has only what it held when the process forked, may have been anywhere */
+    lend(scan, NULL);
+    lend(scan, NULL);
     ladle_context *context = scan->context;
     ladle_context_remove_reclaimer(context, &scan->bound);
     ladle_reader_release(scan->reader);

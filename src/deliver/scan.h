@@ -70,6 +70,7 @@ typedef struct ladle_scan_part {
 /* A step that waits. */
 typedef struct ladle_scan_step {
     struct ladle_scan_step *next;
+    ladle_region *region; /* of its planned buffers */
     ladle_step step;
     ladle_error error;
 } ladle_scan_step;
@@ -101,8 +102,9 @@ void ladle_scan_positions(const ladle_scan_part *part, int64_t entry, int64_t *p
 ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, const atomic_bool *stop,
                                ladle_scan_step **first, ladle_error *error);
 
-/* A step without buffers. Returns owned. */
-ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int64_t start, int64_t stop, ladle_error *error);
+/* A step with room for `nbytes` bytes, and no buffers yet. Returns owned. */
+ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int64_t start, int64_t stop, double nbytes,
+                                        ladle_error *error);
 void ladle_scan_step_release(ladle_context *context, ladle_scan_step *step);
 
 #endif

@@ -8,14 +8,27 @@
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
-ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int64_t start, int64_t stop, ladle_error *error)
+ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int64_t start, int64_t stop, double nbytes,
+                                        ladle_error *error)
 {
+    if (nbytes > (double)(SIZE_MAX / 4)) {
+        ladle_fail(error, LADLE_LIMIT, LADLE_NO_OFFSET, "a step of %.3g bytes", nbytes);
+        return NULL;
+    }
     ladle_scan_step *step = ladle_alloc(part->context, sizeof *step, LADLE_MEMORY_METADATA, error);
     if (step == NULL)
         return NULL;
     step->step.buffers = ladle_alloc_array(part->context, part->n_buffers, sizeof *step->step.buffers,
                                            LADLE_MEMORY_METADATA, error);
     if (step->step.buffers == NULL) {
+        ladle_free(part->context, step, sizeof *step, LADLE_MEMORY_METADATA);
+        return NULL;
+    }
+    size_t room = nbytes <= 0 ? 0 : (size_t)nbytes + (size_t)part->n_buffers * LADLE_REGION_GRAIN;
+    step->region = ladle_region_create(part->context, room, error);
+    if (step->region == NULL) {
+        ladle_free(part->context, step->step.buffers, (size_t)part->n_buffers * sizeof *step->step.buffers,
+                   LADLE_MEMORY_METADATA);
         ladle_free(part->context, step, sizeof *step, LADLE_MEMORY_METADATA);
         return NULL;
     }
@@ -48,6 +61,7 @@ void ladle_scan_step_release(ladle_context *context, ladle_scan_step *step)
     if (step == NULL)
         return;
     ladle_step_release(&step->step);
+    ladle_region_release(step->region);
     ladle_free(context, step, sizeof *step, LADLE_MEMORY_METADATA);
 }
 
@@ -95,6 +109,7 @@ static ladle_target *add_target(window *w, const ladle_scan_column *column, int6
     target->start = step->step.start;
     target->stop = step->step.stop;
     target->error = &step->error;
+    target->region = step->region;
     return target;
 }
 
@@ -207,7 +222,7 @@ static ladle_status cut_offsets(window *w, int64_t i, ladle_lease **out, ladle_e
     for (int64_t k = 0; k < n; k++) {
         int64_t from = lists[k].parent < 0 ? step->start - lists[k].base : low[lists[k].parent];
         int64_t to = lists[k].parent < 0 ? step->stop - lists[k].base : high[lists[k].parent];
-        out[k] = ladle_lease_create(w->part->context, LADLE_DTYPE_I64, to - from + 1, error);
+        out[k] = ladle_lease_create_in(w->steps[i]->region, LADLE_DTYPE_I64, to - from + 1, error);
         if (out[k] == NULL)
             return (ladle_status)error->status;
         const int64_t *offsets = ladle_lease_data(lists[k].offsets);
@@ -374,7 +389,7 @@ static ladle_status create_steps(window *w, ladle_error *error)
     const ladle_scan_reach *reaches = (const ladle_scan_reach *)w->part->reaches.items + w->part->n_used;
     int64_t start = w->part->at;
     for (int64_t i = 0; i < w->n_steps; i++) {
-        w->steps[i] = ladle_scan_step_create(w->part, start, reaches[i].stop, error);
+        w->steps[i] = ladle_scan_step_create(w->part, start, reaches[i].stop, reaches[i].nbytes, error);
         if (w->steps[i] == NULL)
             return (ladle_status)error->status;
         ladle_scan_positions(w->part, start, &w->positions[i * w->part->lists.count]);
@@ -410,6 +425,8 @@ ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int6
             read_rest(&w, &failure) != LADLE_OK)
             fail_steps(&w, &failure);
         count_nbytes(&w);
+        for (int64_t i = 0; i < n_steps; i++)
+            ladle_region_seal(w.steps[i]->region);
         for (int64_t i = 0; i + 1 < n_steps; i++)
             w.steps[i]->next = w.steps[i + 1];
         *first = w.steps[0];
