@@ -26,6 +26,15 @@ typedef struct ladle_reader ladle_reader;
  * at most 4. With 1, the calling thread does all the work. Returns owned. */
 LADLE_API ladle_reader *ladle_reader_create(ladle_context *context, int32_t n_threads, ladle_error *error);
 LADLE_API int32_t ladle_reader_threads(const ladle_reader *reader);
+
+/* What it decompressed so far, in reads that have ended. Set struct_size before the call. */
+typedef struct ladle_reader_info {
+    size_t struct_size;
+    int64_t decompress_ns;     /* summed over its threads */
+    int64_t decompress_nbytes; /* of decompressed pages */
+} ladle_reader_info;
+
+LADLE_API void ladle_reader_describe(ladle_reader *reader, ladle_reader_info *info);
 LADLE_API void ladle_reader_retain(ladle_reader *reader);
 LADLE_API void ladle_reader_release(ladle_reader *reader);
 

@@ -65,6 +65,15 @@ int32_t ladle_reader_threads(const ladle_reader *reader)
     return ladle_pool_threads(reader->pool);
 }
 
+void ladle_reader_describe(ladle_reader *reader, ladle_reader_info *info)
+{
+    ladle_decompressed all = ladle_pool_decompressed(reader->pool);
+    ladle_reader_info full = {sizeof full, all.ns, all.nbytes};
+    size_t size = info->struct_size < sizeof full ? info->struct_size : sizeof full;
+    full.struct_size = size;
+    memcpy(info, &full, size);
+}
+
 void ladle_reader_retain(ladle_reader *reader)
 {
     atomic_fetch_add_explicit(&reader->references, 1, memory_order_relaxed);
