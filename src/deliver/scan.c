@@ -34,25 +34,25 @@ struct ladle_scan {
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
 
-/* How many of the steps ahead to decode at once: to the end of a cluster where the budget allows, since the pages of a
- * window that is cut elsewhere are decoded again for the next one. */
+/* How many of the steps ahead to decode at once: to the border of a cluster where the budget allows, since the pages of a
+ * window that ends elsewhere are decoded again for the next one. The first step goes to the caller at once, so that only
+ * the others wait. */
 static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part, double *nbytes)
 {
     const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
-    int64_t n = part->reaches.count - part->n_used, chosen = 0;
-    double budget = (double)scan->options.budget_nbytes, sum = 0;
-    /* While one half waits, the next is decoded. */
-    double wanted = scan->options.in_background ? budget / 2 : budget;
-    double enough = wanted < WINDOW_NBYTES ? wanted : WINDOW_NBYTES;
-    for (int64_t i = 0; i < n && (i == 0 || sum + reaches[i].nbytes <= budget); i++) {
-        sum += reaches[i].nbytes;
-        if (i == 0 || reaches[i].at_border || sum <= wanted) {
-            chosen = i + 1;
-            *nbytes = sum;
-        }
-        if (reaches[i].at_border && sum >= enough)
+    int64_t n = part->reaches.count - part->n_used, fitting = 0, bordered = 0;
+    double budget = (double)scan->options.budget_nbytes, waiting = 0;
+    double enough = budget / 2 < WINDOW_NBYTES ? budget / 2 : WINDOW_NBYTES;
+    for (; fitting < n && (bordered == 0 || waiting < enough); fitting++) {
+        if (fitting > 0 && waiting + reaches[fitting].nbytes > budget)
             break;
+        waiting += fitting > 0 ? reaches[fitting].nbytes : 0;
+        if (reaches[fitting].at_border)
+            bordered = fitting + 1;
     }
+    int64_t chosen = bordered > 0 ? bordered : fitting;
+    for (int64_t i = 0; i < chosen; i++)
+        *nbytes += reaches[i].nbytes;
     return chosen;
 }
 
