@@ -18,8 +18,8 @@ ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int64_t start, in
     ladle_scan_step *step = ladle_alloc(part->context, sizeof *step, LADLE_MEMORY_METADATA, error);
     if (step == NULL)
         return NULL;
-    step->step.buffers = ladle_alloc_array(part->context, part->n_buffers, sizeof *step->step.buffers,
-                                           LADLE_MEMORY_METADATA, error);
+    step->step.buffers =
+        ladle_alloc_array(part->context, part->n_buffers, sizeof *step->step.buffers, LADLE_MEMORY_METADATA, error);
     if (step->step.buffers == NULL) {
         ladle_free(part->context, step, sizeof *step, LADLE_MEMORY_METADATA);
         return NULL;
@@ -175,7 +175,8 @@ static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error 
     return LADLE_OK;
 }
 
-/* The data of one column: planned over the window, or, where that fails, step by step, so that it fails where it must. */
+/* The data of one column: planned over the window, or, where that fails, step by step, so that it fails where it must.
+ */
 static ladle_status plan_column(window *w, const ladle_scan_column *column, ladle_error *error)
 {
     ladle_table *table = table_of(w);
@@ -316,7 +317,15 @@ static void gather_column(window *w, const ladle_scan_column *column)
     }
 }
 
-/* The buffers of all columns that are read step by step. */
+static bool has(ladle_lease *const *leases, int64_t n, const ladle_lease *lease)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (leases[i] == lease)
+            return true;
+    return false;
+}
+
+/* The buffers of all columns that are read step by step; columns of one list, or variant, share. */
 static ladle_status read_others(window *w, int64_t n, ladle_error *error)
 {
     const ladle_scan_column *columns = w->part->columns.items;
@@ -334,13 +343,14 @@ static ladle_status read_others(window *w, int64_t n, ladle_error *error)
         int64_t at = 0;
         for (int64_t k = 0; k < w->part->columns.count; k++)
             for (int32_t b = 0; columns[k].way == LADLE_SCAN_OTHER && b < columns[k].n_buffers; b++)
-                requests[at++] =
-                    (ladle_request){table_of(w), columns[k].column, b, step->step.start, step->step.stop};
+                requests[at++] = (ladle_request){table_of(w), columns[k].column, b, step->step.start, step->step.stop};
         (void)ladle_read_buffers(w->reader, requests, n, leases, errors);
         at = 0;
         for (int64_t k = 0; k < w->part->columns.count; k++)
             for (int32_t b = 0; columns[k].way == LADLE_SCAN_OTHER && b < columns[k].n_buffers; b++, at++) {
                 step->step.buffers[columns[k].first_buffer + b] = leases[at];
+                step->step.nbytes +=
+                    leases[at] == NULL || has(leases, at, leases[at]) ? 0 : ladle_lease_nbytes(leases[at]);
                 if (errors[at].status != LADLE_OK && step->error.status == LADLE_OK)
                     step->error = errors[at];
             }
@@ -363,7 +373,7 @@ static ladle_status read_rest(window *w, ladle_error *error)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-/* What a step holds but for its lists' offsets, which are counted where they are made. */
+/* What a step holds but for what columns share, which is counted where it is made. */
 static void count_nbytes(window *w)
 {
     const ladle_scan_column *columns = w->part->columns.items;
@@ -372,7 +382,7 @@ static void count_nbytes(window *w)
             int32_t last = columns[k].first_buffer + columns[k].n_buffers - 1;
             bool is_shared = columns[k].way == LADLE_SCAN_LISTS;
             for (int32_t b = is_shared ? last : columns[k].first_buffer; b <= last; b++)
-                if (w->steps[i]->step.buffers[b] != NULL)
+                if (columns[k].way != LADLE_SCAN_OTHER && w->steps[i]->step.buffers[b] != NULL)
                     w->steps[i]->step.nbytes += ladle_lease_nbytes(w->steps[i]->step.buffers[b]);
         }
 }
