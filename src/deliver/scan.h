@@ -36,8 +36,9 @@ typedef struct ladle_scan_lists {
 
 typedef struct ladle_scan_column {
     int32_t column;
-    int32_t way;                   /* ladle_scan_way */
-    int32_t lists;                 /* the innermost ones, or -1 */
+    int32_t way;                     /* ladle_scan_way */
+    int32_t lists;                   /* the innermost ones, or -1 */
+    int64_t n_each;                  /* items of data in each position of these, or in each entry */
     int32_t first_buffer, n_buffers; /* in a step */
 } ladle_scan_column;
 
@@ -56,12 +57,12 @@ typedef struct ladle_scan_part {
     ladle_vector columns; /* of ladle_scan_column */
     ladle_vector lists;   /* of ladle_scan_lists */
     int32_t n_buffers;
-    double entry_nbytes; /* of flat data, and a guess of what only pages know */
+    double entry_nbytes;    /* of flat data, and a guess of what only pages know */
     const int64_t *borders; /* of clusters */
     int64_t n_borders;
-    int64_t at, stop; /* the first entry that no window has had; the end */
-    ladle_vector reaches; /* of ladle_scan_reach, for what is ahead of `at` */
-    int64_t n_used;       /* of these, behind it */
+    int64_t at, stop;              /* the first entry that no window has had; the end */
+    ladle_vector reaches;          /* of ladle_scan_reach, for what is ahead of `at` */
+    int64_t n_used;                /* of these, behind it */
     int64_t horizon, horizon_stop; /* entries whose offsets are here */
     double nbytes_per_entry;       /* seen so far; 0: nothing yet */
     bool is_skipped;               /* guarded by the scan's lock */

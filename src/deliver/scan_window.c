@@ -86,7 +86,7 @@ static ladle_table *table_of(const window *w)
     return w->part->table;
 }
 
-/* Items of a column, in the horizon, before step `i`. */
+/* Positions of a column's innermost list, in the horizon, before step `i`. */
 static int64_t position(const window *w, const ladle_scan_column *column, int64_t i)
 {
     if (column->lists >= 0)
@@ -148,13 +148,14 @@ static ladle_status cut_slices(window *w, int64_t low, int64_t high, int64_t *at
     return LADLE_OK;
 }
 
-/* Cuts the column's slices at the borders of the steps. */
+/* Cuts the column's slices, which are known to hold all of its items, at the borders of the steps. */
 static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error *error)
 {
     ladle_table *table = table_of(w);
     int64_t at = 0, origin = position(w, column, 0);
     for (int64_t i = 0; i < w->n_steps; i++) {
-        int64_t low = position(w, column, i) - origin, high = position(w, column, i + 1) - origin;
+        int64_t low = (position(w, column, i) - origin) * column->n_each;
+        int64_t high = (position(w, column, i + 1) - origin) * column->n_each;
         ladle_target *target = add_target(w, column, i, error);
         if (target == NULL)
             return (ladle_status)error->status;
@@ -180,12 +181,13 @@ static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error 
 static ladle_status plan_column(window *w, const ladle_scan_column *column, ladle_error *error)
 {
     ladle_table *table = table_of(w);
-    int64_t start = w->steps[0]->step.start, stop = w->steps[w->n_steps - 1]->step.stop, n_items;
+    int64_t start = w->steps[0]->step.start, stop = w->steps[w->n_steps - 1]->step.stop, n_items, wanted;
+    int64_t n_positions = position(w, column, w->n_steps) - position(w, column, 0);
     ladle_error failure;
     w->whole.count = 0;
     ladle_status status = table->ops->plan(table, column->column, column->n_buffers - 1, start, stop,
                                            offsets_for(w, column, start, stop), &w->whole, &n_items, &failure);
-    if (status == LADLE_OK && n_items == position(w, column, w->n_steps) - position(w, column, 0))
+    if (status == LADLE_OK && ladle_multiply(n_positions, column->n_each, &wanted) && n_items == wanted)
         return cut(w, column, error);
     for (int64_t i = 0; i < w->n_steps; i++) {
         ladle_target *target = add_target(w, column, i, error);
