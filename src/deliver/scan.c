@@ -20,16 +20,16 @@ struct ladle_scan {
     pthread_t thread;
     bool has_thread;
     atomic_bool stop;
-    ladle_reclaimer bound; /* of what waits: the pool of the context is kept in proportion */
-    pthread_mutex_t lock;  /* guards what follows */
-    pthread_cond_t ready;  /* a step waits, or none will */
-    pthread_cond_t room;   /* a step was taken, a part added, or the scan stopped */
+    ladle_reclaimer bound;  /* of what waits: the pool of the context is kept in proportion */
+    pthread_mutex_t lock;   /* guards what follows */
+    pthread_cond_t ready;   /* a step waits, or none will */
+    pthread_cond_t room;    /* a step was taken, a part added, or the scan stopped */
     ladle_scan_part *parts; /* that are not decoded to their ends; the first one is the producer's */
     int64_t n_parts;        /* that were added */
     ladle_scan_step *steps; /* that wait, in order */
     int64_t waiting_nbytes;
     ladle_region *lent[2]; /* of the last two steps that were handed out, the last one first: the caller's */
-    bool is_busy; /* a window is under way */
+    bool is_busy;          /* a window is under way */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
@@ -74,8 +74,8 @@ static void tell_range(ladle_scan_step *step)
         return;
     size_t n = strlen(step->error.message), room = sizeof step->error.message - n;
     char text[64];
-    int length = snprintf(text, sizeof text, " (in entries %" PRId64 " to %" PRId64 ")", step->step.start,
-                          step->step.stop);
+    int length =
+        snprintf(text, sizeof text, " (in entries %" PRId64 " to %" PRId64 ")", step->step.start, step->step.stop);
     if (length > 0 && (size_t)length < room)
         memcpy(step->error.message + n, text, (size_t)length + 1);
 }
@@ -250,9 +250,8 @@ ladle_scan *ladle_scan_create(ladle_reader *reader, const ladle_scan_options *op
     (void)pthread_cond_init(&scan->ready, &monotonic);
     (void)pthread_cond_init(&scan->room, NULL);
     (void)pthread_condattr_destroy(&monotonic);
-    scan->bound = (ladle_reclaimer){.reclaim = reclaim_nothing,
-                                    .bound = scan->options.budget_nbytes,
-                                    .recycled = scan->options.budget_nbytes / 2};
+    scan->bound = (ladle_reclaimer){
+        .reclaim = reclaim_nothing, .bound = scan->options.budget_nbytes, .recycled = scan->options.budget_nbytes / 2};
     ladle_context_add_reclaimer(scan->context, &scan->bound);
     /* Without a thread ladle_scan_next does the work. */
     scan->has_thread = own.in_background && start_thread(scan);
@@ -264,8 +263,7 @@ ladle_status ladle_scan_add(ladle_scan *scan, ladle_table *table, const int32_t 
 {
     ladle_error local;
     error = error == NULL ? &local : error;
-    ladle_scan_part *added =
-        ladle_scan_part_create(scan->context, table, columns, n_columns, start, stop, error);
+    ladle_scan_part *added = ladle_scan_part_create(scan->context, table, columns, n_columns, start, stop, error);
     if (added == NULL)
         return (ladle_status)error->status;
     pthread_mutex_lock(&scan->lock);
