@@ -20,6 +20,7 @@ void ladle_scan_part_release(ladle_scan_part *part)
     if (part == NULL)
         return;
     ladle_scan_forget_horizon(part);
+    ladle_scan_step_release(part->context, part->spare);
     ladle_vector_destroy(&part->columns);
     ladle_vector_destroy(&part->lists);
     ladle_vector_destroy(&part->reaches);
@@ -172,6 +173,10 @@ ladle_scan_part *ladle_scan_part_create(ladle_context *context, ladle_table *tab
     if (status == LADLE_OK) {
         part->borders = ladle_table_clusters(table, &part->n_borders, error);
         status = part->borders == NULL ? (ladle_status)error->status : LADLE_OK;
+    }
+    if (status == LADLE_OK) {
+        part->spare = ladle_scan_step_create(part, 0, start, stop, error);
+        status = part->spare == NULL ? (ladle_status)error->status : LADLE_OK;
     }
     if (status == LADLE_OK)
         return part;
