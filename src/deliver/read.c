@@ -242,8 +242,7 @@ static void read_first_pass(many *m)
     for (int64_t i = 0; i < m->lengths.count; i++)
         if (all[i].offsets == NULL && all[i].error.status == LADLE_OK) {
             all[i].target = n;
-            add_target(&m->targets[n++], all[i].table, all[i].counter, 0, all[i].start, all[i].stop,
-                       &all[i].error);
+            add_target(&m->targets[n++], all[i].table, all[i].counter, 0, all[i].start, all[i].stop, &all[i].error);
         }
     int64_t n_counts = n;
     for (int64_t i = 0; i < m->n; i++)

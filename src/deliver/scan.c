@@ -20,16 +20,16 @@ struct ladle_scan {
     pthread_t thread;
     bool has_thread;
     atomic_bool stop;
-    ladle_reclaimer bound; /* of what waits: the pool of the context is kept in proportion */
-    pthread_mutex_t lock;  /* guards what follows */
-    pthread_cond_t ready;  /* a step waits, or none will */
-    pthread_cond_t room;   /* a step was taken, a part added, or the scan stopped */
+    ladle_reclaimer bound;  /* of what waits: the pool of the context is kept in proportion */
+    pthread_mutex_t lock;   /* guards what follows */
+    pthread_cond_t ready;   /* a step waits, or none will */
+    pthread_cond_t room;    /* a step was taken, a part added, or the scan stopped */
     ladle_scan_part *parts; /* that are not decoded to their ends; the first one is the producer's */
     int64_t n_parts;        /* that were added */
     ladle_scan_step *steps; /* that wait, in order */
     int64_t waiting_nbytes;
     ladle_region *lent[2]; /* of the last two steps that were handed out, the last one first: the caller's */
-    bool is_busy; /* a window is under way */
+    bool is_busy;          /* a window is under way */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
@@ -67,15 +67,17 @@ static bool wait_for_room(ladle_scan *scan, double nbytes)
     return !atomic_load(&scan->stop);
 }
 
-/* Says which entries an error concerns. */
-static void tell_range(ladle_scan_step *step)
+/* Says which entries an error concerns, and, where no column is at fault, of which table. */
+static void tell_range(const ladle_scan_part *part, ladle_scan_step *step)
 {
     if (step->error.status == LADLE_OK)
         return;
+    if (step->error.where[0] == '\0')
+        ladle_table_blame(part->table, ((const ladle_scan_column *)part->columns.items)->column, &step->error);
     size_t n = strlen(step->error.message), room = sizeof step->error.message - n;
     char text[64];
-    int length = snprintf(text, sizeof text, " (in entries %" PRId64 " to %" PRId64 ")", step->step.start,
-                          step->step.stop);
+    int length =
+        snprintf(text, sizeof text, " (in entries %" PRId64 " to %" PRId64 ")", step->step.start, step->step.stop);
     if (length > 0 && (size_t)length < room)
         memcpy(step->error.message + n, text, (size_t)length + 1);
 }
@@ -93,7 +95,7 @@ static void push_steps(ladle_scan *scan, ladle_scan_part *part, ladle_scan_step 
         if (part->is_skipped || atomic_load(&scan->stop)) {
             ladle_scan_step_release(scan->context, first);
         } else {
-            tell_range(first);
+            tell_range(part, first);
             scan->waiting_nbytes += first->step.nbytes;
             *last = first;
             last = &first->next;
@@ -121,44 +123,51 @@ static void release_steps(ladle_context *context, ladle_scan_step *steps)
     }
 }
 
-/* A step of which nothing is known but that it fails. */
-static ladle_status failed_step(ladle_scan_part *part, int64_t stop, const ladle_error *failure,
-                                ladle_scan_step **first, ladle_error *error)
+/* A step of which nothing is known but that it fails. Where there is no memory even for that, it is all that is left of
+ * the part: that much is always told. */
+static ladle_scan_step *failed_step(ladle_scan_part *part, int64_t stop, const ladle_error *failure)
 {
-    *first = ladle_scan_step_create(part, part->at, stop, 0, error);
-    if (*first == NULL)
-        return (ladle_status)error->status;
-    (*first)->error = *failure;
+    ladle_scan_step *step = ladle_scan_step_create(part, 0, part->at, stop, NULL);
+    if (step == NULL) {
+        step = part->spare;
+        part->spare = NULL;
+        step->step.part = part->number;
+        step->step.start = part->at;
+        step->step.stop = stop = part->stop;
+    }
+    step->error = *failure;
     part->at = stop;
-    return LADLE_OK;
+    return step;
 }
 
-/* Decodes the part's next window. Fails where there is not even memory to tell of a failure. */
-static ladle_status next_window(ladle_scan *scan, ladle_scan_part *part, ladle_scan_step **first, ladle_error *error)
+/* Decodes the part's next window. NULL: the scan was stopped. */
+static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
 {
-    ladle_error failure;
+    ladle_error error;
     int64_t failed_stop;
-    *first = NULL;
     if (ladle_scan_look_ahead(part, scan->reader, &scan->options, (double)scan->options.budget_nbytes, &failed_stop,
-                              &failure) != LADLE_OK)
-        return failed_step(part, failed_stop, &failure, first, error);
+                              &error) != LADLE_OK)
+        return failed_step(part, failed_stop, &error);
     double nbytes = 0;
     int64_t n = choose_window(scan, part, &nbytes);
     if (!wait_for_room(scan, nbytes))
-        return LADLE_OK;
-    ladle_status status = ladle_scan_decode(part, scan->reader, n, &scan->stop, first, error);
-    if (status == LADLE_OK && n > 1 && is_short_of_memory(*first)) {
-        release_steps(scan->context, *first);
+        return NULL;
+    ladle_scan_step *first;
+    ladle_status status = ladle_scan_decode(part, scan->reader, n, &scan->stop, &first, &error);
+    if (n > 1 && (status != LADLE_OK || is_short_of_memory(first))) {
+        release_steps(scan->context, first);
         n = 1;
-        status = ladle_scan_decode(part, scan->reader, n, &scan->stop, first, error);
+        status = ladle_scan_decode(part, scan->reader, n, &scan->stop, &first, &error);
     }
-    if (status != LADLE_OK)
-        return status;
     part->n_used += n;
-    part->at = ((const ladle_scan_reach *)part->reaches.items)[part->n_used - 1].stop;
+    int64_t stop = ((const ladle_scan_reach *)part->reaches.items)[part->n_used - 1].stop;
+    if (status == LADLE_OK)
+        part->at = stop;
+    else
+        first = failed_step(part, stop, &error);
     if (part->n_used == part->reaches.count)
         ladle_scan_forget_horizon(part);
-    return LADLE_OK;
+    return first;
 }
 
 /* Takes the first part one window further. False: there is nothing to do. Called with the lock held. */
@@ -170,11 +179,7 @@ static bool produce(ladle_scan *scan)
     scan->is_busy = true;
     bool skipped = part->is_skipped;
     pthread_mutex_unlock(&scan->lock);
-    ladle_scan_step *first = NULL;
-    ladle_error error;
-    if (!skipped && part->at < part->stop && next_window(scan, part, &first, &error) != LADLE_OK)
-        part->at = part->stop; /* no memory for one step without buffers: nothing can be told of it */
-    push_steps(scan, part, first);
+    push_steps(scan, part, !skipped && part->at < part->stop ? next_window(scan, part) : NULL);
     pthread_mutex_lock(&scan->lock);
     scan->is_busy = false;
     if (part->is_skipped || part->at >= part->stop) {
@@ -250,9 +255,8 @@ ladle_scan *ladle_scan_create(ladle_reader *reader, const ladle_scan_options *op
     (void)pthread_cond_init(&scan->ready, &monotonic);
     (void)pthread_cond_init(&scan->room, NULL);
     (void)pthread_condattr_destroy(&monotonic);
-    scan->bound = (ladle_reclaimer){.reclaim = reclaim_nothing,
-                                    .bound = scan->options.budget_nbytes,
-                                    .recycled = scan->options.budget_nbytes / 2};
+    scan->bound = (ladle_reclaimer){
+        .reclaim = reclaim_nothing, .bound = scan->options.budget_nbytes, .recycled = scan->options.budget_nbytes / 2};
     ladle_context_add_reclaimer(scan->context, &scan->bound);
     /* Without a thread ladle_scan_next does the work. */
     scan->has_thread = own.in_background && start_thread(scan);
@@ -264,8 +268,7 @@ ladle_status ladle_scan_add(ladle_scan *scan, ladle_table *table, const int32_t 
 {
     ladle_error local;
     error = error == NULL ? &local : error;
-    ladle_scan_part *added =
-        ladle_scan_part_create(scan->context, table, columns, n_columns, start, stop, error);
+    ladle_scan_part *added = ladle_scan_part_create(scan->context, table, columns, n_columns, start, stop, error);
     if (added == NULL)
         return (ladle_status)error->status;
     pthread_mutex_lock(&scan->lock);

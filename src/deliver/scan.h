@@ -36,8 +36,9 @@ typedef struct ladle_scan_lists {
 
 typedef struct ladle_scan_column {
     int32_t column;
-    int32_t way;                   /* ladle_scan_way */
-    int32_t lists;                 /* the innermost ones, or -1 */
+    int32_t way;                     /* ladle_scan_way */
+    int32_t lists;                   /* the innermost ones, or -1 */
+    int64_t n_each;                  /* items of data in each position of these, or in each entry */
     int32_t first_buffer, n_buffers; /* in a step */
 } ladle_scan_column;
 
@@ -56,21 +57,22 @@ typedef struct ladle_scan_part {
     ladle_vector columns; /* of ladle_scan_column */
     ladle_vector lists;   /* of ladle_scan_lists */
     int32_t n_buffers;
-    double entry_nbytes; /* of flat data, and a guess of what only pages know */
+    double entry_nbytes;    /* of flat data, and a guess of what only pages know */
     const int64_t *borders; /* of clusters */
     int64_t n_borders;
-    int64_t at, stop; /* the first entry that no window has had; the end */
-    ladle_vector reaches; /* of ladle_scan_reach, for what is ahead of `at` */
-    int64_t n_used;       /* of these, behind it */
+    int64_t at, stop;              /* the first entry that no window has had; the end */
+    ladle_vector reaches;          /* of ladle_scan_reach, for what is ahead of `at` */
+    int64_t n_used;                /* of these, behind it */
     int64_t horizon, horizon_stop; /* entries whose offsets are here */
     double nbytes_per_entry;       /* seen so far; 0: nothing yet */
+    struct ladle_scan_step *spare; /* to tell that there was no memory for a step */
     bool is_skipped;               /* guarded by the scan's lock */
 } ladle_scan_part;
 
 /* A step that waits. */
 typedef struct ladle_scan_step {
     struct ladle_scan_step *next;
-    ladle_region *region; /* of its planned buffers */
+    ladle_region *region; /* of its planned buffers; NULL: each has a block of its own */
     ladle_step step;
     ladle_error error;
 } ladle_scan_step;
@@ -102,8 +104,8 @@ void ladle_scan_positions(const ladle_scan_part *part, int64_t entry, int64_t *p
 ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, const atomic_bool *stop,
                                ladle_scan_step **first, ladle_error *error);
 
-/* A step with room for `nbytes` bytes, and no buffers yet. Returns owned. */
-ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int64_t start, int64_t stop, double nbytes,
+/* A step without buffers; `n_buffers` is how many it has room for. Returns owned. */
+ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int32_t n_buffers, int64_t start, int64_t stop,
                                         ladle_error *error);
 void ladle_scan_step_release(ladle_context *context, ladle_scan_step *step);
 

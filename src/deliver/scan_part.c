@@ -20,6 +20,7 @@ void ladle_scan_part_release(ladle_scan_part *part)
     if (part == NULL)
         return;
     ladle_scan_forget_horizon(part);
+    ladle_scan_step_release(part->context, part->spare);
     ladle_vector_destroy(&part->columns);
     ladle_vector_destroy(&part->lists);
     ladle_vector_destroy(&part->reaches);
@@ -39,12 +40,24 @@ static int32_t depth_of(const ladle_column *column)
     return depth;
 }
 
-static int32_t way_of(const ladle_column *column)
+/* Items of data in one position of the innermost list: where a format does not take a fixed size for one item. False
+ * where they are too many. */
+static bool count_each(const ladle_column *column, int64_t *n_each)
+{
+    int64_t values = 1;
+    for (int32_t i = 0; i < column->n_dims; i++)
+        if (column->dims[i] > 0 && !ladle_multiply(values, column->dims[i], &values))
+            return false;
+    *n_each = column->inner > 0 ? values / column->inner : 1;
+    return true;
+}
+
+static int32_t way_of(const ladle_column *column, int64_t *n_each)
 {
     int32_t depth = depth_of(column);
     if (column->lists == LADLE_LISTS_GATHERED)
         return LADLE_SCAN_GATHERED;
-    if (depth < 0 || column->n_buffers != depth + 1)
+    if (depth < 0 || column->n_buffers != depth + 1 || !count_each(column, n_each))
         return LADLE_SCAN_OTHER;
     return depth == 0 ? LADLE_SCAN_FLAT : LADLE_SCAN_LISTS;
 }
@@ -80,8 +93,7 @@ static int32_t find_lists(ladle_scan_part *part, int32_t index, int32_t level, i
     int32_t counter = column->lists == LADLE_LISTS_COUNTED ? column->counter : -1;
     ladle_scan_lists *lists = part->lists.items;
     for (int32_t i = 0; i < part->lists.count; i++)
-        if (lists[i].parent == parent && lists[i].counter == counter &&
-            (counter >= 0 || lists[i].owner == info.owner))
+        if (lists[i].parent == parent && lists[i].counter == counter && (counter >= 0 || lists[i].owner == info.owner))
             return i;
     lists = ladle_vector_push(&part->lists, error);
     if (lists == NULL)
@@ -114,12 +126,12 @@ static ladle_status add_column(ladle_scan_part *part, int32_t index, ladle_error
     if (c == NULL)
         return (ladle_status)error->status;
     c->column = index;
-    c->way = way_of(column);
+    c->way = way_of(column, &c->n_each);
     c->lists = -1;
     c->first_buffer = part->n_buffers;
     c->n_buffers = column->n_buffers;
     part->n_buffers += column->n_buffers;
-    double nbytes = (double)column->inner * (double)ladle_dtype_size((ladle_dtype)column->dtype);
+    double nbytes = (double)c->n_each * (double)column->inner * (double)ladle_dtype_size((ladle_dtype)column->dtype);
     if (c->way == LADLE_SCAN_FLAT) {
         part->entry_nbytes += nbytes;
     } else if (c->way == LADLE_SCAN_LISTS) {
@@ -161,6 +173,10 @@ ladle_scan_part *ladle_scan_part_create(ladle_context *context, ladle_table *tab
     if (status == LADLE_OK) {
         part->borders = ladle_table_clusters(table, &part->n_borders, error);
         status = part->borders == NULL ? (ladle_status)error->status : LADLE_OK;
+    }
+    if (status == LADLE_OK) {
+        part->spare = ladle_scan_step_create(part, 0, start, stop, error);
+        status = part->spare == NULL ? (ladle_status)error->status : LADLE_OK;
     }
     if (status == LADLE_OK)
         return part;

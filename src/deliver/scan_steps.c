@@ -249,6 +249,7 @@ ladle_status ladle_scan_look_ahead(ladle_scan_part *part, ladle_reader *reader, 
 {
     if (part->n_used < part->reaches.count)
         return LADLE_OK;
+    part->reaches.count = part->n_used = 0;
     const int64_t rest = part->stop - part->at;
     const int64_t least = ladle_min(rest, options->step_entries > 0 ? options->step_entries : LEAST_AHEAD);
     size_t size = sizeof(int64_t) * (size_t)(part->lists.count + 1);
@@ -279,6 +280,8 @@ ladle_status ladle_scan_look_ahead(ladle_scan_part *part, ladle_reader *reader, 
         const ladle_scan_reach *last = (const ladle_scan_reach *)part->reaches.items + part->reaches.count - 1;
         part->nbytes_per_entry = nbytes_before(part, last->stop, positions) / (double)(last->stop - part->horizon);
     }
+    if (status != LADLE_OK)
+        part->reaches.count = 0; /* some may have been found before memory ran out */
     ladle_free(part->context, positions, size, LADLE_MEMORY_METADATA);
     return status;
 }

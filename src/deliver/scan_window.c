@@ -8,34 +8,23 @@
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
-ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int64_t start, int64_t stop, double nbytes,
+ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int32_t n_buffers, int64_t start, int64_t stop,
                                         ladle_error *error)
 {
-    if (nbytes > (double)(SIZE_MAX / 4)) {
-        ladle_fail(error, LADLE_LIMIT, LADLE_NO_OFFSET, "a step of %.3g bytes", nbytes);
-        return NULL;
-    }
     ladle_scan_step *step = ladle_alloc(part->context, sizeof *step, LADLE_MEMORY_METADATA, error);
     if (step == NULL)
         return NULL;
-    step->step.buffers = ladle_alloc_array(part->context, part->n_buffers, sizeof *step->step.buffers,
-                                           LADLE_MEMORY_METADATA, error);
-    if (step->step.buffers == NULL) {
-        ladle_free(part->context, step, sizeof *step, LADLE_MEMORY_METADATA);
-        return NULL;
-    }
-    size_t room = nbytes <= 0 ? 0 : (size_t)nbytes + (size_t)part->n_buffers * LADLE_REGION_GRAIN;
-    step->region = ladle_region_create(part->context, room, error);
-    if (step->region == NULL) {
-        ladle_free(part->context, step->step.buffers, (size_t)part->n_buffers * sizeof *step->step.buffers,
-                   LADLE_MEMORY_METADATA);
+    if (n_buffers > 0)
+        step->step.buffers =
+            ladle_alloc_array(part->context, n_buffers, sizeof *step->step.buffers, LADLE_MEMORY_METADATA, error);
+    if (n_buffers > 0 && step->step.buffers == NULL) {
         ladle_free(part->context, step, sizeof *step, LADLE_MEMORY_METADATA);
         return NULL;
     }
     step->step.part = part->number;
     step->step.start = start;
     step->step.stop = stop;
-    step->step.n_buffers = part->n_buffers;
+    step->step.n_buffers = n_buffers;
     step->step.context = part->context;
     ladle_context_retain(part->context);
     step->step.table = part->table;
@@ -74,19 +63,26 @@ typedef struct window {
     const atomic_bool *stop;
     int64_t n_steps;
     ladle_scan_step **steps;
+    int64_t *nbytes;      /* for each step: of its planned buffers */
     int64_t *positions;   /* for each step, and the end: of each of part->lists, in items of the horizon */
     ladle_vector whole;   /* of ladle_slice: of one column over the window */
     ladle_vector slices;  /* the same, cut at the steps' borders: of all columns */
     ladle_vector targets; /* of ladle_target */
-    ladle_vector places;  /* of the leases of the targets: ladle_lease ** */
+    ladle_vector places;  /* of the targets: place */
 } window;
+
+/* Where the lease of a target goes. */
+typedef struct place {
+    ladle_scan_step *step;
+    ladle_lease **lease;
+} place;
 
 static ladle_table *table_of(const window *w)
 {
     return w->part->table;
 }
 
-/* Items of a column, in the horizon, before step `i`. */
+/* Positions of a column's innermost list, in the horizon, before step `i`. */
 static int64_t position(const window *w, const ladle_scan_column *column, int64_t i)
 {
     if (column->lists >= 0)
@@ -98,18 +94,17 @@ static int64_t position(const window *w, const ladle_scan_column *column, int64_
 static ladle_target *add_target(window *w, const ladle_scan_column *column, int64_t i, ladle_error *error)
 {
     ladle_scan_step *step = w->steps[i];
-    ladle_lease ***place = ladle_vector_push(&w->places, error);
-    ladle_target *target = place == NULL ? NULL : ladle_vector_push(&w->targets, error);
+    place *p = ladle_vector_push(&w->places, error);
+    ladle_target *target = p == NULL ? NULL : ladle_vector_push(&w->targets, error);
     if (target == NULL)
         return NULL;
-    *place = &step->step.buffers[column->first_buffer + column->n_buffers - 1];
+    *p = (place){step, &step->step.buffers[column->first_buffer + column->n_buffers - 1]};
     target->table = table_of(w);
     target->column = column->column;
     target->buffer = column->n_buffers - 1;
     target->start = step->step.start;
     target->stop = step->step.stop;
     target->error = &step->error;
-    target->region = step->region;
     return target;
 }
 
@@ -148,13 +143,26 @@ static ladle_status cut_slices(window *w, int64_t low, int64_t high, int64_t *at
     return LADLE_OK;
 }
 
-/* Cuts the column's slices at the borders of the steps. */
+/* A planned buffer of the step will take `n` values of `size` bytes: their pages were seen to be able to hold them. */
+static void count_planned(window *w, int64_t i, int64_t n, int64_t size)
+{
+    int64_t nbytes, sum;
+    if (ladle_multiply(n, size, &nbytes) && nbytes <= ladle_context_limits(w->part->context)->max_buffer_nbytes &&
+        ladle_add(w->nbytes[i], nbytes + LADLE_REGION_GRAIN, &sum))
+        w->nbytes[i] = sum; /* what is larger is refused later */
+}
+
+/* Cuts the column's slices, which are known to hold all of its items, at the borders of the steps. */
 static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error *error)
 {
     ladle_table *table = table_of(w);
-    int64_t at = 0, origin = position(w, column, 0);
+    const ladle_column *c = &table->columns[column->column];
+    int64_t item, at = 0, origin = position(w, column, 0);
+    if (!ladle_multiply(c->inner, (int64_t)ladle_dtype_size((ladle_dtype)c->dtype), &item))
+        item = INT64_MAX;
     for (int64_t i = 0; i < w->n_steps; i++) {
-        int64_t low = position(w, column, i) - origin, high = position(w, column, i + 1) - origin;
+        int64_t low = (position(w, column, i) - origin) * column->n_each;
+        int64_t high = (position(w, column, i + 1) - origin) * column->n_each;
         ladle_target *target = add_target(w, column, i, error);
         if (target == NULL)
             return (ladle_status)error->status;
@@ -167,7 +175,9 @@ static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error 
         ladle_slice *first = (ladle_slice *)w->slices.items + target->first_slice;
         target->is_planned = i == 0 || target->n_slices == 0 || table->ops->begin == NULL ||
                              table->ops->begin(table, target->column, target->buffer, first);
-        if (!target->is_planned) {
+        if (target->is_planned) {
+            count_planned(w, i, target->n_items, item);
+        } else {
             target->offsets = offsets_for(w, column, target->start, target->stop);
             w->slices.count = target->first_slice;
         }
@@ -175,16 +185,18 @@ static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error 
     return LADLE_OK;
 }
 
-/* The data of one column: planned over the window, or, where that fails, step by step, so that it fails where it must. */
+/* The data of one column: planned over the window, or, where that fails, step by step, so that it fails where it must.
+ */
 static ladle_status plan_column(window *w, const ladle_scan_column *column, ladle_error *error)
 {
     ladle_table *table = table_of(w);
-    int64_t start = w->steps[0]->step.start, stop = w->steps[w->n_steps - 1]->step.stop, n_items;
+    int64_t start = w->steps[0]->step.start, stop = w->steps[w->n_steps - 1]->step.stop, n_items, wanted;
+    int64_t n_positions = position(w, column, w->n_steps) - position(w, column, 0);
     ladle_error failure;
     w->whole.count = 0;
     ladle_status status = table->ops->plan(table, column->column, column->n_buffers - 1, start, stop,
                                            offsets_for(w, column, start, stop), &w->whole, &n_items, &failure);
-    if (status == LADLE_OK && n_items == position(w, column, w->n_steps) - position(w, column, 0))
+    if (status == LADLE_OK && ladle_multiply(n_positions, column->n_each, &wanted) && n_items == wanted)
         return cut(w, column, error);
     for (int64_t i = 0; i < w->n_steps; i++) {
         ladle_target *target = add_target(w, column, i, error);
@@ -193,6 +205,24 @@ static ladle_status plan_column(window *w, const ladle_scan_column *column, ladl
         target->offsets = offsets_for(w, column, target->start, target->stop);
     }
     return LADLE_OK;
+}
+
+/* One piece of memory for all that is planned of each step. Where there is none, each buffer looks for its own. */
+static void make_regions(window *w)
+{
+    const ladle_scan_lists *lists = w->part->lists.items;
+    int64_t n = w->part->lists.count;
+    for (int64_t i = 0; i < w->n_steps; i++) {
+        const int64_t *low = &w->positions[i * n], *high = low + n;
+        for (int64_t k = 0; k < n; k++) {
+            bool is_outermost = lists[k].parent < 0;
+            int64_t from = is_outermost ? w->steps[i]->step.start : low[lists[k].parent];
+            int64_t to = is_outermost ? w->steps[i]->step.stop : high[lists[k].parent];
+            count_planned(w, i, to - from + 1, sizeof(int64_t));
+        }
+        if (w->nbytes[i] > 0)
+            w->steps[i]->region = ladle_region_create(w->part->context, (size_t)w->nbytes[i], NULL);
+    }
 }
 
 static ladle_status read_planned(window *w, ladle_error *error)
@@ -204,11 +234,14 @@ static ladle_status read_planned(window *w, ladle_error *error)
             status = plan_column(w, &columns[i], error);
     if (status != LADLE_OK)
         return status;
+    make_regions(w);
     ladle_target *targets = w->targets.items;
-    ladle_lease ***places = w->places.items;
+    const place *places = w->places.items;
+    for (int64_t i = 0; i < w->targets.count; i++)
+        targets[i].region = places[i].step->region;
     ladle_batch_read(w->reader, targets, w->targets.count, &w->slices, w->stop);
     for (int64_t i = 0; i < w->targets.count; i++)
-        *places[i] = targets[i].lease;
+        *places[i].lease = targets[i].lease;
     return LADLE_OK;
 }
 
@@ -222,7 +255,9 @@ static ladle_status cut_offsets(window *w, int64_t i, ladle_lease **out, ladle_e
     for (int64_t k = 0; k < n; k++) {
         int64_t from = lists[k].parent < 0 ? step->start - lists[k].base : low[lists[k].parent];
         int64_t to = lists[k].parent < 0 ? step->stop - lists[k].base : high[lists[k].parent];
-        out[k] = ladle_lease_create_in(w->steps[i]->region, LADLE_DTYPE_I64, to - from + 1, error);
+        ladle_region *region = w->steps[i]->region;
+        out[k] = region == NULL ? ladle_lease_create(w->part->context, LADLE_DTYPE_I64, to - from + 1, error)
+                                : ladle_lease_create_in(region, LADLE_DTYPE_I64, to - from + 1, error);
         if (out[k] == NULL)
             return (ladle_status)error->status;
         const int64_t *offsets = ladle_lease_data(lists[k].offsets);
@@ -316,7 +351,15 @@ static void gather_column(window *w, const ladle_scan_column *column)
     }
 }
 
-/* The buffers of all columns that are read step by step. */
+static bool has(ladle_lease *const *leases, int64_t n, const ladle_lease *lease)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (leases[i] == lease)
+            return true;
+    return false;
+}
+
+/* The buffers of all columns that are read step by step; columns of one list, or variant, share. */
 static ladle_status read_others(window *w, int64_t n, ladle_error *error)
 {
     const ladle_scan_column *columns = w->part->columns.items;
@@ -334,13 +377,14 @@ static ladle_status read_others(window *w, int64_t n, ladle_error *error)
         int64_t at = 0;
         for (int64_t k = 0; k < w->part->columns.count; k++)
             for (int32_t b = 0; columns[k].way == LADLE_SCAN_OTHER && b < columns[k].n_buffers; b++)
-                requests[at++] =
-                    (ladle_request){table_of(w), columns[k].column, b, step->step.start, step->step.stop};
+                requests[at++] = (ladle_request){table_of(w), columns[k].column, b, step->step.start, step->step.stop};
         (void)ladle_read_buffers(w->reader, requests, n, leases, errors);
         at = 0;
         for (int64_t k = 0; k < w->part->columns.count; k++)
             for (int32_t b = 0; columns[k].way == LADLE_SCAN_OTHER && b < columns[k].n_buffers; b++, at++) {
                 step->step.buffers[columns[k].first_buffer + b] = leases[at];
+                step->step.nbytes +=
+                    leases[at] == NULL || has(leases, at, leases[at]) ? 0 : ladle_lease_nbytes(leases[at]);
                 if (errors[at].status != LADLE_OK && step->error.status == LADLE_OK)
                     step->error = errors[at];
             }
@@ -363,7 +407,7 @@ static ladle_status read_rest(window *w, ladle_error *error)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-/* What a step holds but for its lists' offsets, which are counted where they are made. */
+/* What a step holds but for what columns share, which is counted where it is made. */
 static void count_nbytes(window *w)
 {
     const ladle_scan_column *columns = w->part->columns.items;
@@ -372,7 +416,7 @@ static void count_nbytes(window *w)
             int32_t last = columns[k].first_buffer + columns[k].n_buffers - 1;
             bool is_shared = columns[k].way == LADLE_SCAN_LISTS;
             for (int32_t b = is_shared ? last : columns[k].first_buffer; b <= last; b++)
-                if (w->steps[i]->step.buffers[b] != NULL)
+                if (columns[k].way != LADLE_SCAN_OTHER && w->steps[i]->step.buffers[b] != NULL)
                     w->steps[i]->step.nbytes += ladle_lease_nbytes(w->steps[i]->step.buffers[b]);
         }
 }
@@ -389,7 +433,7 @@ static ladle_status create_steps(window *w, ladle_error *error)
     const ladle_scan_reach *reaches = (const ladle_scan_reach *)w->part->reaches.items + w->part->n_used;
     int64_t start = w->part->at;
     for (int64_t i = 0; i < w->n_steps; i++) {
-        w->steps[i] = ladle_scan_step_create(w->part, start, reaches[i].stop, reaches[i].nbytes, error);
+        w->steps[i] = ladle_scan_step_create(w->part, w->part->n_buffers, start, reaches[i].stop, error);
         if (w->steps[i] == NULL)
             return (ladle_status)error->status;
         ladle_scan_positions(w->part, start, &w->positions[i * w->part->lists.count]);
@@ -403,19 +447,20 @@ ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int6
                                ladle_scan_step **first, ladle_error *error)
 {
     window w = {.part = part, .reader = reader, .stop = stop, .n_steps = n_steps};
-    size_t size = sizeof(ladle_scan_step *) * (size_t)n_steps +
+    *first = NULL;
+    size_t size = (sizeof(ladle_scan_step *) + sizeof(int64_t)) * (size_t)n_steps +
                   sizeof(int64_t) * (size_t)(n_steps + 1) * (size_t)part->lists.count;
     uint8_t *room = ladle_alloc(part->context, size, LADLE_MEMORY_METADATA, error);
     if (room == NULL)
         return (ladle_status)error->status;
     w.steps = (ladle_scan_step **)(void *)room;
-    w.positions = (int64_t *)(void *)(w.steps + n_steps);
+    w.nbytes = (int64_t *)(void *)(w.steps + n_steps);
+    w.positions = w.nbytes + n_steps;
     ladle_vector_init(&w.whole, part->context, sizeof(ladle_slice));
     ladle_vector_init(&w.slices, part->context, sizeof(ladle_slice));
     ladle_vector_init(&w.targets, part->context, sizeof(ladle_target));
-    ladle_vector_init(&w.places, part->context, sizeof(ladle_lease **));
+    ladle_vector_init(&w.places, part->context, sizeof(place));
     ladle_status status = create_steps(&w, error);
-    *first = NULL;
     if (status != LADLE_OK) {
         for (int64_t i = 0; i < n_steps; i++)
             ladle_scan_step_release(part->context, w.steps[i]);
@@ -426,7 +471,8 @@ ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int6
             fail_steps(&w, &failure);
         count_nbytes(&w);
         for (int64_t i = 0; i < n_steps; i++)
-            ladle_region_seal(w.steps[i]->region);
+            if (w.steps[i]->region != NULL)
+                ladle_region_seal(w.steps[i]->region);
         for (int64_t i = 0; i + 1 < n_steps; i++)
             w.steps[i]->next = w.steps[i + 1];
         *first = w.steps[0];

@@ -50,7 +50,7 @@ typedef int64_t (*ladle_reclaim)(void *user, int64_t need, bool may_wait);
 typedef struct ladle_reclaimer {
     ladle_reclaim reclaim;
     void *user;
-    int64_t bound;                           /* bytes that its owner may hold at rest in memory; 0: no bound */
+    int64_t bound;    /* bytes that its owner may hold at rest in memory; 0: no bound */
     int64_t recycled; /* bytes that its owner lets go of only to ask for them again: the pool may keep as much more */
     struct ladle_reclaimer *next, *previous; /* the context's list, under its lock, like what follows */
     int calls;                               /* under way: it stays in the list until there are none */

@@ -21,9 +21,9 @@ struct ladle_region {
     pthread_mutex_t lock;
     uint8_t *memory;
     size_t capacity, used;
-    int64_t live;       /* pieces */
-    int64_t given_back; /* bytes of the memory */
-    dropped *dropped;   /* that are not given back */
+    int64_t live;             /* pieces */
+    int64_t given_back;       /* bytes of the memory */
+    dropped *dropped;         /* that are not given back */
     bool sealed, swept, held; /* held: by its creator */
 };
 
