@@ -29,6 +29,8 @@ typedef struct ladle_target {
     int64_t first_slice, n_slices; /* in the vector of slices */
     int64_t n_items;
     ladle_region *region; /* to cut the lease from, or NULL */
+    int64_t tag;          /* the caller's */
+    ladle_lease **slot;   /* the caller's */
     ladle_lease *lease;   /* out: owned by the caller; NULL on failure */
     ladle_error *error;   /* in: OK; out: what went wrong. Targets that share one fail together */
 } ladle_target;

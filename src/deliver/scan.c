@@ -1,5 +1,7 @@
 #include "deliver/scan.h"
+#include "deliver/spill.h"
 
+#include "base/checked.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -10,7 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEFAULT_BUDGET_NBYTES = 1 << 30, WINDOW_NBYTES = 64 << 20, STACK_NBYTES = 256 << 10 };
+enum {
+    DEFAULT_BUDGET_NBYTES = 1 << 30,
+    WINDOW_NBYTES = 64 << 20,
+    LEAST_GROUP_NBYTES = 4 << 20,
+    STACK_NBYTES = 256 << 10
+};
 
 struct ladle_scan {
     ladle_context *context;
@@ -27,9 +34,11 @@ struct ladle_scan {
     ladle_scan_part *parts; /* that are not decoded to their ends; the first one is the producer's */
     int64_t n_parts;        /* that were added */
     ladle_scan_step *steps; /* that wait, in order */
-    int64_t waiting_nbytes;
+    int64_t waiting_nbytes; /* in memory */
+    int64_t spilled_nbytes; /* in files */
     ladle_region *lent[2]; /* of the last two steps that were handed out, the last one first: the caller's */
     bool is_busy;          /* a window is under way */
+    bool cannot_spill;     /* the producer's: there is no place for a file */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
@@ -56,24 +65,26 @@ static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part
     return chosen;
 }
 
-/* Waits until what is going to be decoded fits; false: the scan was stopped. */
-static bool wait_for_room(ladle_scan *scan, double nbytes)
+/* Waits until what is going to be decoded fits, and, where it is going to be in a file, the caller has had half
+ * of the one before; false: the scan was stopped. */
+static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes)
 {
     pthread_mutex_lock(&scan->lock);
     while (!atomic_load(&scan->stop) && scan->steps != NULL &&
-           (double)scan->waiting_nbytes + nbytes > (double)scan->options.budget_nbytes)
+           ((double)scan->waiting_nbytes + nbytes > (double)scan->options.budget_nbytes ||
+            (spilled_nbytes > 0 && (double)scan->spilled_nbytes > spilled_nbytes / 2)))
         pthread_cond_wait(&scan->room, &scan->lock);
     pthread_mutex_unlock(&scan->lock);
     return !atomic_load(&scan->stop);
 }
 
 /* Says which entries an error concerns, and, where no column is at fault, of which table. */
-static void tell_range(const ladle_scan_part *part, ladle_scan_step *step)
+static void tell_range(ladle_scan_step *step)
 {
     if (step->error.status == LADLE_OK)
         return;
     if (step->error.where[0] == '\0')
-        ladle_table_blame(part->table, ((const ladle_scan_column *)part->columns.items)->column, &step->error);
+        ladle_error_where(&step->error, "", "%s: %s", step->step.table->file_path, step->step.table->name);
     size_t n = strlen(step->error.message), room = sizeof step->error.message - n;
     char text[64];
     int length =
@@ -95,8 +106,8 @@ static void push_steps(ladle_scan *scan, ladle_scan_part *part, ladle_scan_step 
         if (part->is_skipped || atomic_load(&scan->stop)) {
             ladle_scan_step_release(scan->context, first);
         } else {
-            tell_range(part, first);
-            scan->waiting_nbytes += first->step.nbytes;
+            tell_range(first);
+            *(first->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes) += first->step.nbytes;
             *last = first;
             last = &first->next;
         }
@@ -140,24 +151,77 @@ static ladle_scan_step *failed_step(ladle_scan_part *part, int64_t stop, const l
     return step;
 }
 
+/* Does the rest of the cluster take so much more than the budget that its pages would be decoded again and again? Then
+ * how far to look ahead for a window that waits in a file. */
+static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, ladle_scan_sight *sight)
+{
+    const ladle_scan_reach *next = (const ladle_scan_reach *)part->reaches.items + part->n_used;
+    double budget = (double)scan->options.budget_nbytes, entries = (double)(ladle_scan_next_border(part) - part->at);
+    double offsets = (double)sizeof(int64_t) * (double)part->lists.count;
+    if (offsets * entries > budget)
+        entries = budget / offsets;
+    *sight = (ladle_scan_sight){part->nbytes_per_entry * entries * 1.0625, budget};
+    return !scan->cannot_spill && scan->options.step_entries == 0 &&
+           part->nbytes_per_entry * entries > budget + next->nbytes;
+}
+
+/* Decodes a window into a file. NULL: the scan was stopped, or that cannot be, and part->at says which. */
+static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, ladle_scan_sight sight)
+{
+    int64_t failed_stop, n = 0;
+    double nbytes = 0;
+    part->reaches.count = part->n_used = 0;
+    if (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, NULL) != LADLE_OK)
+        return NULL;
+    const ladle_scan_reach *reaches = part->reaches.items;
+    for (bool ends = false; n < part->reaches.count && !ends; n++) {
+        nbytes += reaches[n].nbytes + (double)part->n_buffers * LADLE_REGION_GRAIN;
+        ends = reaches[n].at_border;
+    }
+    if (!wait_for_room(scan, 0, nbytes))
+        return NULL;
+    ladle_spill *spill = ladle_spill_create(scan->context, NULL, (int64_t)nbytes, NULL);
+    ladle_scan_step *first = NULL;
+    int64_t group = ladle_max(scan->options.budget_nbytes / 4, LEAST_GROUP_NBYTES);
+    if (spill == NULL ||
+        ladle_scan_decode(part, scan->reader, n, spill, group, &scan->stop, &first, NULL) != LADLE_OK) {
+        scan->cannot_spill = true;
+    } else {
+        part->n_used = n;
+        part->at = reaches[n - 1].stop;
+    }
+    ladle_spill_release(spill);
+    return first;
+}
+
 /* Decodes the part's next window. NULL: the scan was stopped. */
 static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
 {
     ladle_error error;
     int64_t failed_stop;
-    if (ladle_scan_look_ahead(part, scan->reader, &scan->options, (double)scan->options.budget_nbytes, &failed_stop,
-                              &error) != LADLE_OK)
+    double budget = (double)scan->options.budget_nbytes, nbytes = 0;
+    /* A step more than the budget is decoded at once: see choose_window. */
+    ladle_scan_sight sight = {(budget + (double)scan->options.step_nbytes) * 1.25, budget / 4};
+    if (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, &error) != LADLE_OK)
         return failed_step(part, failed_stop, &error);
-    double nbytes = 0;
+    ladle_scan_sight far;
+    if (part->n_used == 0 && wants_spill(scan, part, &far)) {
+        ladle_scan_step *spilled = spill_window(scan, part, far);
+        if (spilled != NULL || atomic_load(&scan->stop))
+            return spilled;
+        part->reaches.count = part->n_used = 0;
+        scan->cannot_spill = true;
+        return next_window(scan, part);
+    }
     int64_t n = choose_window(scan, part, &nbytes);
-    if (!wait_for_room(scan, nbytes))
+    if (!wait_for_room(scan, nbytes, 0))
         return NULL;
     ladle_scan_step *first;
-    ladle_status status = ladle_scan_decode(part, scan->reader, n, &scan->stop, &first, &error);
+    ladle_status status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
     if (n > 1 && (status != LADLE_OK || is_short_of_memory(first))) {
         release_steps(scan->context, first);
         n = 1;
-        status = ladle_scan_decode(part, scan->reader, n, &scan->stop, &first, &error);
+        status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
     }
     part->n_used += n;
     int64_t stop = ((const ladle_scan_reach *)part->reaches.items)[part->n_used - 1].stop;
@@ -339,7 +403,7 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
     ladle_scan_step *next = atomic_load(&scan->stop) ? NULL : scan->steps;
     if (next != NULL) {
         scan->steps = next->next;
-        scan->waiting_nbytes -= next->step.nbytes;
+        *(next->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes) -= next->step.nbytes;
         pthread_cond_signal(&scan->room);
     }
     pthread_mutex_unlock(&scan->lock);
@@ -347,6 +411,9 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
         return ladle_fail(error, LADLE_CANCELLED, LADLE_NO_OFFSET, "the scan was stopped");
     if (next == NULL)
         return LADLE_OK;
+    if (next->spilled != NULL && next->error.status == LADLE_OK &&
+        ladle_spill_get(next, &next->error) != LADLE_OK)
+        tell_range(next);
     lend(scan, next->region);
     next->region = NULL;
     ladle_status status = (ladle_status)next->error.status;
@@ -376,7 +443,7 @@ void ladle_scan_skip(ladle_scan *scan, int64_t part)
             continue;
         }
         *at = step->next;
-        scan->waiting_nbytes -= step->step.nbytes;
+        *(step->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes) -= step->step.nbytes;
         ladle_scan_step_release(scan->context, step);
     }
     pthread_cond_signal(&scan->room);

@@ -4,6 +4,7 @@
  *     scan_part.c    a table and its columns in a scan; which columns have lists in common
  *     scan_steps.c   how far each step reaches: from the offsets of all lists over the entries ahead, the horizon
  *     scan_window.c  steps that are decoded together, the window: planned once, cut into steps
+ *     spill.c        steps of a window that is larger than the budget wait in a file
  *
  * Columns are planned over the whole window and their slices cut where steps meet, so that the pages of a window are
  * decoded once. For this, the items that lists hold must be known before: their offsets over the horizon are read
@@ -14,6 +15,9 @@
 
 #include "deliver/batch.h"
 #include "memory/arena.h"
+
+struct ladle_spill;   /* deliver/spill.h */
+struct ladle_spilled;
 
 typedef enum ladle_scan_way {
     LADLE_SCAN_FLAT = 0, /* a fixed number of values for each entry */
@@ -73,6 +77,7 @@ typedef struct ladle_scan_part {
 typedef struct ladle_scan_step {
     struct ladle_scan_step *next;
     ladle_region *region; /* of its planned buffers; NULL: each has a block of its own */
+    struct ladle_spilled *spilled; /* where its buffers are, if not in memory; see deliver/spill.h */
     ladle_step step;
     ladle_error error;
 } ladle_scan_step;
@@ -89,10 +94,19 @@ void ladle_scan_forget_horizon(ladle_scan_part *part);
 
 /* --- scan_steps.c ----------------------------------------------------------------------------- */
 
-/* Sees to it that part->reaches has a step that is not used. `ahead_nbytes`: what decoded data it is worth to look
- * ahead. On failure *failed_stop is where the entries end that it concerns. */
+/* How far to look ahead. */
+typedef struct ladle_scan_sight {
+    double nbytes;         /* decoded data that it is worth to know of */
+    double offsets_nbytes; /* that the offsets of the horizon may take */
+} ladle_scan_sight;
+
+/* Sees to it that part->reaches has a step that is not used. On failure *failed_stop is where the entries end that it
+ * concerns. */
 ladle_status ladle_scan_look_ahead(ladle_scan_part *part, ladle_reader *reader, const ladle_scan_options *options,
-                                   double ahead_nbytes, int64_t *failed_stop, ladle_error *error);
+                                   ladle_scan_sight sight, int64_t *failed_stop, ladle_error *error);
+
+/* The next border of clusters, or the part's stop. */
+int64_t ladle_scan_next_border(const ladle_scan_part *part);
 
 /* Items that lists hold before entry `entry` of the horizon, counted from its beginning, for each of part->lists. */
 void ladle_scan_positions(const ladle_scan_part *part, int64_t entry, int64_t *positions);
@@ -100,9 +114,11 @@ void ladle_scan_positions(const ladle_scan_part *part, int64_t entry, int64_t *p
 /* --- scan_window.c ---------------------------------------------------------------------------- */
 
 /* Decodes the next `n_steps` steps of part->reaches into new steps, in order: *first is owned, each with its own
- * result. Fails only where there is no memory for the steps themselves. */
-ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, const atomic_bool *stop,
-                               ladle_scan_step **first, ladle_error *error);
+ * result. With `spill` they are written there, about `group_nbytes` at once. Fails only where there is no memory for
+ * the steps themselves, or a spill fails. */
+ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, struct ladle_spill *spill,
+                               int64_t group_nbytes, const atomic_bool *stop, ladle_scan_step **first,
+                               ladle_error *error);
 
 /* A step without buffers; `n_buffers` is how many it has room for. Returns owned. */
 ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int32_t n_buffers, int64_t start, int64_t stop,

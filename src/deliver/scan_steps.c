@@ -8,8 +8,7 @@
 #include <string.h>
 
 enum {
-    LEAST_AHEAD = 1024, /* entries: fewer are not worth a pass over the pages that hold their offsets */
-    OFFSETS_SHARE = 8   /* of what may be decoded ahead, one part is for the offsets of the horizon */
+    LEAST_AHEAD = 1024 /* entries: fewer are not worth a pass over the pages that hold their offsets */
 };
 
 /* --- the horizon ------------------------------------------------------------------------------ */
@@ -222,20 +221,23 @@ static ladle_status find_steps(ladle_scan_part *part, const ladle_scan_options *
     return LADLE_OK;
 }
 
+int64_t ladle_scan_next_border(const ladle_scan_part *part)
+{
+    int64_t i = ladle_lower_bound(part->borders, part->n_borders, sizeof *part->borders, part->at + 1);
+    return i < part->n_borders ? ladle_min(part->borders[i], part->stop) : part->stop;
+}
+
 /* How many entries to look ahead at first. */
-static int64_t first_span(const ladle_scan_part *part, const ladle_scan_options *options, double ahead_nbytes)
+static int64_t first_span(const ladle_scan_part *part, const ladle_scan_options *options, ladle_scan_sight sight)
 {
     int64_t rest = part->stop - part->at;
     double span = (double)rest, offsets = (double)sizeof(int64_t) * (double)part->lists.count;
-    if (offsets * span > ahead_nbytes / OFFSETS_SHARE)
-        span = ahead_nbytes / OFFSETS_SHARE / offsets;
-    if (part->nbytes_per_entry * span > ahead_nbytes)
-        span = ahead_nbytes / part->nbytes_per_entry;
-    if (part->nbytes_per_entry <= 0) { /* nothing is known: a cluster */
-        int64_t i = ladle_lower_bound(part->borders, part->n_borders, sizeof *part->borders, part->at + 1);
-        if (i < part->n_borders && (double)(part->borders[i] - part->at) < span)
-            span = (double)(part->borders[i] - part->at);
-    }
+    if (offsets * span > sight.offsets_nbytes)
+        span = sight.offsets_nbytes / offsets;
+    if (part->nbytes_per_entry * span > sight.nbytes)
+        span = sight.nbytes / part->nbytes_per_entry;
+    if (part->nbytes_per_entry <= 0 && (double)(ladle_scan_next_border(part) - part->at) < span)
+        span = (double)(ladle_scan_next_border(part) - part->at); /* nothing is known: a cluster */
     int64_t whole = ladle_max((int64_t)span, LEAST_AHEAD);
     if (options->step_entries > 0)
         return ladle_min(rest, ladle_max(whole / options->step_entries, 1) * options->step_entries);
@@ -245,7 +247,7 @@ static int64_t first_span(const ladle_scan_part *part, const ladle_scan_options 
 }
 
 ladle_status ladle_scan_look_ahead(ladle_scan_part *part, ladle_reader *reader, const ladle_scan_options *options,
-                                   double ahead_nbytes, int64_t *failed_stop, ladle_error *error)
+                                   ladle_scan_sight sight, int64_t *failed_stop, ladle_error *error)
 {
     if (part->n_used < part->reaches.count)
         return LADLE_OK;
@@ -258,7 +260,7 @@ ladle_status ladle_scan_look_ahead(ladle_scan_part *part, ladle_reader *reader, 
     if (positions == NULL)
         return (ladle_status)error->status;
     /* Spans up to `good` can be read and hold no whole step, one of `bad` cannot be read. */
-    int64_t span = first_span(part, options, ahead_nbytes), good = 0, bad = -1;
+    int64_t span = first_span(part, options, sight), good = 0, bad = -1;
     ladle_status status = LADLE_OK;
     ladle_error failure;
     do {

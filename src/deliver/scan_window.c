@@ -2,8 +2,10 @@
 #include "base/error.h"
 #include "deliver/gather.h"
 #include "deliver/scan.h"
+#include "deliver/spill.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- steps ------------------------------------------------------------------------------------ */
@@ -49,6 +51,7 @@ void ladle_scan_step_release(ladle_context *context, ladle_scan_step *step)
 {
     if (step == NULL)
         return;
+    ladle_spill_forget(context, step);
     ladle_step_release(&step->step);
     ladle_region_release(step->region);
     ladle_free(context, step, sizeof *step, LADLE_MEMORY_METADATA);
@@ -61,6 +64,8 @@ typedef struct window {
     ladle_scan_part *part;
     ladle_reader *reader;
     const atomic_bool *stop;
+    ladle_spill *spill;
+    int64_t group_nbytes; /* of columns that are decoded at once */
     int64_t n_steps;
     ladle_scan_step **steps;
     int64_t *nbytes;      /* for each step: of its planned buffers */
@@ -68,14 +73,7 @@ typedef struct window {
     ladle_vector whole;   /* of ladle_slice: of one column over the window */
     ladle_vector slices;  /* the same, cut at the steps' borders: of all columns */
     ladle_vector targets; /* of ladle_target */
-    ladle_vector places;  /* of the targets: place */
 } window;
-
-/* Where the lease of a target goes. */
-typedef struct place {
-    ladle_scan_step *step;
-    ladle_lease **lease;
-} place;
 
 static ladle_table *table_of(const window *w)
 {
@@ -94,11 +92,11 @@ static int64_t position(const window *w, const ladle_scan_column *column, int64_
 static ladle_target *add_target(window *w, const ladle_scan_column *column, int64_t i, ladle_error *error)
 {
     ladle_scan_step *step = w->steps[i];
-    place *p = ladle_vector_push(&w->places, error);
-    ladle_target *target = p == NULL ? NULL : ladle_vector_push(&w->targets, error);
+    ladle_target *target = ladle_vector_push(&w->targets, error);
     if (target == NULL)
         return NULL;
-    *p = (place){step, &step->step.buffers[column->first_buffer + column->n_buffers - 1]};
+    target->tag = i;
+    target->slot = &step->step.buffers[column->first_buffer + column->n_buffers - 1];
     target->table = table_of(w);
     target->column = column->column;
     target->buffer = column->n_buffers - 1;
@@ -207,8 +205,8 @@ static ladle_status plan_column(window *w, const ladle_scan_column *column, ladl
     return LADLE_OK;
 }
 
-/* One piece of memory for all that is planned of each step. Where there is none, each buffer looks for its own. */
-static void make_regions(window *w)
+/* The steps' offsets are planned buffers as well. */
+static void count_offsets(window *w)
 {
     const ladle_scan_lists *lists = w->part->lists.items;
     int64_t n = w->part->lists.count;
@@ -220,29 +218,89 @@ static void make_regions(window *w)
             int64_t to = is_outermost ? w->steps[i]->step.stop : high[lists[k].parent];
             count_planned(w, i, to - from + 1, sizeof(int64_t));
         }
+    }
+}
+
+/* One piece of memory for all that is planned of each step. Where there is none, each buffer looks for its own. */
+static void make_regions(window *w)
+{
+    for (int64_t i = 0; i < w->n_steps; i++) {
         if (w->nbytes[i] > 0)
             w->steps[i]->region = ladle_region_create(w->part->context, (size_t)w->nbytes[i], NULL);
+        w->nbytes[i] = 0;
     }
+}
+
+/* Puts what the steps have by now into the file. */
+static ladle_status spill_steps(window *w, ladle_error *error)
+{
+    ladle_status status = LADLE_OK;
+    for (int64_t i = 0; i < w->n_steps && w->spill != NULL; i++) {
+        ladle_scan_step *step = w->steps[i];
+        if (step->region != NULL)
+            ladle_region_seal(step->region);
+        if (step->error.status == LADLE_OK && status == LADLE_OK)
+            status = ladle_spill_put(w->spill, w->part, step, error);
+        for (int32_t k = 0; k < step->step.n_buffers; k++) { /* of one that failed */
+            ladle_lease_release(step->step.buffers[k]);
+            step->step.buffers[k] = NULL;
+        }
+        ladle_region_release(step->region);
+        step->region = NULL;
+    }
+    return status;
+}
+
+static int by_step(const void *a, const void *b)
+{
+    const ladle_target *x = a, *y = b;
+    if (x->tag != y->tag)
+        return x->tag < y->tag ? -1 : 1;
+    return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+/* Columns from the `*at`-th on, of about group_nbytes, are planned. */
+static ladle_status plan_group(window *w, int64_t *at, ladle_error *error)
+{
+    const ladle_scan_column *columns = w->part->columns.items;
+    ladle_status status = LADLE_OK;
+    w->slices.count = w->targets.count = 0;
+    for (int64_t sum = 0; *at < w->part->columns.count && sum < w->group_nbytes && status == LADLE_OK; ++*at) {
+        if (columns[*at].way == LADLE_SCAN_FLAT || columns[*at].way == LADLE_SCAN_LISTS)
+            status = plan_column(w, &columns[*at], error);
+        sum = 0;
+        for (int64_t i = 0; i < w->n_steps; i++)
+            sum += w->nbytes[i];
+    }
+    return status;
 }
 
 static ladle_status read_planned(window *w, ladle_error *error)
 {
-    const ladle_scan_column *columns = w->part->columns.items;
     ladle_status status = LADLE_OK;
-    for (int64_t i = 0; i < w->part->columns.count && status == LADLE_OK; i++)
-        if (columns[i].way == LADLE_SCAN_FLAT || columns[i].way == LADLE_SCAN_LISTS)
-            status = plan_column(w, &columns[i], error);
-    if (status != LADLE_OK)
-        return status;
-    make_regions(w);
-    ladle_target *targets = w->targets.items;
-    const place *places = w->places.items;
-    for (int64_t i = 0; i < w->targets.count; i++)
-        targets[i].region = places[i].step->region;
-    ladle_batch_read(w->reader, targets, w->targets.count, &w->slices, w->stop);
-    for (int64_t i = 0; i < w->targets.count; i++)
-        *places[i].lease = targets[i].lease;
-    return LADLE_OK;
+    for (int64_t at = 0; at < w->part->columns.count && status == LADLE_OK && !atomic_load(w->stop);) {
+        status = plan_group(w, &at, error);
+        if (status != LADLE_OK)
+            break;
+        if (w->spill == NULL)
+            count_offsets(w);
+        make_regions(w);
+        ladle_target *targets = w->targets.items;
+        /* Step by step, so that what a step has in this group lies in one piece. */
+        if (w->targets.count > 0)
+            qsort(targets, (size_t)w->targets.count, sizeof *targets, by_step);
+        for (int64_t i = 0; i < w->targets.count; i++)
+            targets[i].region = w->steps[targets[i].tag]->region;
+        ladle_batch_read(w->reader, targets, w->targets.count, &w->slices, w->stop);
+        for (int64_t i = 0; i < w->targets.count; i++) {
+            if (targets[i].lease != NULL) {
+                *targets[i].slot = targets[i].lease;
+                w->steps[targets[i].tag]->step.nbytes += ladle_lease_nbytes(targets[i].lease);
+            }
+        }
+        status = spill_steps(w, error);
+    }
+    return status;
 }
 
 /* Offsets of all lists in one step: those of the horizon, from 0. */
@@ -407,18 +465,15 @@ static ladle_status read_rest(window *w, ladle_error *error)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-/* What a step holds but for what columns share, which is counted where it is made. */
-static void count_nbytes(window *w)
+static void count_gathered(window *w)
 {
     const ladle_scan_column *columns = w->part->columns.items;
     for (int64_t i = 0; i < w->n_steps; i++)
-        for (int64_t k = 0; k < w->part->columns.count; k++) {
-            int32_t last = columns[k].first_buffer + columns[k].n_buffers - 1;
-            bool is_shared = columns[k].way == LADLE_SCAN_LISTS;
-            for (int32_t b = is_shared ? last : columns[k].first_buffer; b <= last; b++)
-                if (columns[k].way != LADLE_SCAN_OTHER && w->steps[i]->step.buffers[b] != NULL)
-                    w->steps[i]->step.nbytes += ladle_lease_nbytes(w->steps[i]->step.buffers[b]);
-        }
+        for (int64_t k = 0; k < w->part->columns.count; k++)
+            for (int32_t b = 0; b < columns[k].n_buffers && columns[k].way == LADLE_SCAN_GATHERED; b++) {
+                const ladle_lease *lease = w->steps[i]->step.buffers[columns[k].first_buffer + b];
+                w->steps[i]->step.nbytes += lease == NULL ? 0 : ladle_lease_nbytes(lease);
+            }
 }
 
 static void fail_steps(window *w, const ladle_error *error)
@@ -443,10 +498,41 @@ static ladle_status create_steps(window *w, ladle_error *error)
     return LADLE_OK;
 }
 
-ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, const atomic_bool *stop,
-                               ladle_scan_step **first, ladle_error *error)
+/* All buffers of all steps. Fails with the spill only. */
+static ladle_status read_all(window *w, ladle_error *error)
 {
-    window w = {.part = part, .reader = reader, .stop = stop, .n_steps = n_steps};
+    ladle_error failure;
+    ladle_status status = read_planned(w, &failure);
+    if (status == LADLE_OK && w->spill != NULL) { /* what columns share comes last, in one piece as well */
+        count_offsets(w);
+        make_regions(w);
+    }
+    if (status == LADLE_OK)
+        status = make_offsets(w, &failure);
+    if (status == LADLE_OK)
+        status = read_rest(w, &failure);
+    count_gathered(w);
+    if (status == LADLE_OK)
+        status = spill_steps(w, &failure);
+    if (status == LADLE_OK || w->spill == NULL) {
+        if (status != LADLE_OK)
+            fail_steps(w, &failure);
+        return LADLE_OK;
+    }
+    *error = failure;
+    return status;
+}
+
+ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, ladle_spill *spill,
+                               int64_t group_nbytes, const atomic_bool *stop, ladle_scan_step **first,
+                               ladle_error *error)
+{
+    window w = {.part = part,
+                .reader = reader,
+                .stop = stop,
+                .spill = spill,
+                .group_nbytes = spill == NULL ? INT64_MAX : group_nbytes,
+                .n_steps = n_steps};
     *first = NULL;
     size_t size = (sizeof(ladle_scan_step *) + sizeof(int64_t)) * (size_t)n_steps +
                   sizeof(int64_t) * (size_t)(n_steps + 1) * (size_t)part->lists.count;
@@ -459,25 +545,18 @@ ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int6
     ladle_vector_init(&w.whole, part->context, sizeof(ladle_slice));
     ladle_vector_init(&w.slices, part->context, sizeof(ladle_slice));
     ladle_vector_init(&w.targets, part->context, sizeof(ladle_target));
-    ladle_vector_init(&w.places, part->context, sizeof(place));
     ladle_status status = create_steps(&w, error);
-    if (status != LADLE_OK) {
-        for (int64_t i = 0; i < n_steps; i++)
+    if (status == LADLE_OK)
+        status = read_all(&w, error);
+    for (int64_t i = 0; i < n_steps; i++) {
+        if (status != LADLE_OK)
             ladle_scan_step_release(part->context, w.steps[i]);
-    } else {
-        ladle_error failure;
-        if (read_planned(&w, &failure) != LADLE_OK || make_offsets(&w, &failure) != LADLE_OK ||
-            read_rest(&w, &failure) != LADLE_OK)
-            fail_steps(&w, &failure);
-        count_nbytes(&w);
-        for (int64_t i = 0; i < n_steps; i++)
-            if (w.steps[i]->region != NULL)
-                ladle_region_seal(w.steps[i]->region);
-        for (int64_t i = 0; i + 1 < n_steps; i++)
-            w.steps[i]->next = w.steps[i + 1];
-        *first = w.steps[0];
+        else if (w.steps[i]->region != NULL)
+            ladle_region_seal(w.steps[i]->region);
     }
-    ladle_vector_destroy(&w.places);
+    for (int64_t i = 0; i + 1 < n_steps && status == LADLE_OK; i++)
+        w.steps[i]->next = w.steps[i + 1];
+    *first = status == LADLE_OK ? w.steps[0] : NULL;
     ladle_vector_destroy(&w.targets);
     ladle_vector_destroy(&w.slices);
     ladle_vector_destroy(&w.whole);
