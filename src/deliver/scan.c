@@ -358,6 +358,7 @@ bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
 {
     if (!scan->has_thread || scan->pid != getpid())
         return true;
+    timeout_ms = timeout_ms < 0 ? 0 : timeout_ms;
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(timeout_ms / 1000);
