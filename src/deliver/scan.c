@@ -39,6 +39,7 @@ struct ladle_scan {
     ladle_region *lent[2]; /* of the last two steps that were handed out, the last one first: the caller's */
     bool is_busy;          /* a window is under way */
     bool cannot_spill;     /* the producer's: there is no place for a file */
+    ladle_spill *spills[2]; /* the producer's: one is written while the other is read */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
@@ -165,6 +166,20 @@ static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, lad
            part->nbytes_per_entry * entries > budget + next->nbytes;
 }
 
+/* A file for a window; NULL: there is no place for one. */
+static ladle_spill *take_spill(ladle_scan *scan, int64_t nbytes)
+{
+    for (size_t i = 0; i < sizeof scan->spills / sizeof scan->spills[0]; i++) {
+        if (scan->spills[i] == NULL)
+            scan->spills[i] = ladle_spill_create(scan->context, NULL);
+        if (scan->spills[i] == NULL)
+            return NULL;
+        if (ladle_spill_is_idle(scan->spills[i]))
+            return ladle_spill_begin(scan->spills[i], nbytes, NULL) == LADLE_OK ? scan->spills[i] : NULL;
+    }
+    return NULL;
+}
+
 /* Decodes a window into a file. NULL: the scan was stopped, or that cannot be, and part->at says which. */
 static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, ladle_scan_sight sight)
 {
@@ -180,7 +195,7 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
     }
     if (!wait_for_room(scan, 0, nbytes))
         return NULL;
-    ladle_spill *spill = ladle_spill_create(scan->context, NULL, (int64_t)nbytes, NULL);
+    ladle_spill *spill = take_spill(scan, (int64_t)nbytes);
     ladle_scan_step *first = NULL;
     int64_t group = ladle_max(scan->options.budget_nbytes / 4, LEAST_GROUP_NBYTES);
     if (spill == NULL ||
@@ -190,7 +205,6 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
         part->n_used = n;
         part->at = reaches[n - 1].stop;
     }
-    ladle_spill_release(spill);
     return first;
 }
 
@@ -472,6 +486,8 @@ void ladle_scan_release(ladle_scan *scan)
         (void)pthread_cond_destroy(&scan->room);
         (void)pthread_mutex_destroy(&scan->lock);
         release_steps(scan->context, scan->steps);
+        ladle_spill_release(scan->spills[0]);
+        ladle_spill_release(scan->spills[1]);
         while (scan->parts != NULL) {
             ladle_scan_part *next = scan->parts->next;
             ladle_scan_part_release(scan->parts);
