@@ -59,6 +59,7 @@ uint8_t *ladle_scratch_values(ladle_scratch *scratch, int64_t nbytes, ladle_erro
 void ladle_scratch_forget(ladle_scratch *scratch)
 {
     scratch->page = NULL;
+    scratch->ends.n = 0;
 }
 
 void ladle_scratch_relax(ladle_scratch *scratch)

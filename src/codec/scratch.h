@@ -20,6 +20,13 @@ typedef struct ladle_scratch {
      * its values were wanted. */
     const uint8_t *page;
     int64_t page_offset, page_nbytes;
+    /* Of a page of ends of lists, which slices were decoded from one after the other. */
+    struct {
+        int64_t page_offset;
+        int32_t physical; /* the column that it was decoded for */
+        int64_t n;        /* of its elements that were decoded; 0: nothing is known */
+        int64_t end;      /* the last one of these */
+    } ends;
 } ladle_scratch;
 
 /* False with `error` filled on failure. */
@@ -31,7 +38,7 @@ uint8_t *ladle_scratch_input(ladle_scratch *scratch, int64_t nbytes, ladle_error
 uint8_t *ladle_scratch_output(ladle_scratch *scratch, int64_t nbytes, ladle_error *error);
 uint8_t *ladle_scratch_values(ladle_scratch *scratch, int64_t nbytes, ladle_error *error);
 
-/* Forgets the last page: call it before pages of another source, or once its values may be gone. */
+/* Forgets what is known of the last page: call it before pages of another source, or once its values may be gone. */
 void ladle_scratch_forget(ladle_scratch *scratch);
 
 /* Gives back buffers beyond 2 MiB: one wide page must not stay in memory for ever. */

@@ -102,14 +102,28 @@ static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
         slice->mark[LADLE_MARK_FIRST] = slice->mark[LADLE_MARK_LAST] = 0;
         return LADLE_OK;
     }
-    bool good = *before >= 0 || slice->skip == 0 ||
-                ladle_elements_ends(t->encoding, &(int64_t){0}, t->elements, t->count, slice->skip - 1, 1, 0, 0, most,
-                                    before);
-    good = good && ladle_elements_ends(t->encoding, to, t->elements, t->count, slice->skip, slice->take, base,
-                                       ladle_max(*before, 0), most, &slice->mark[LADLE_MARK_LAST]);
+    ladle_scratch *scratch = t->scratch;
+    bool good = true;
+    if (*before < 0 && slice->skip > 0 && scratch->ends.n == slice->skip &&
+        scratch->ends.page_offset == slice->offset && scratch->ends.physical == t->extent.physical)
+        *before = scratch->ends.end;
+    else if (*before < 0 && slice->skip > 0)
+        good = ladle_elements_ends(t->encoding, &(int64_t){0}, t->elements, t->count, slice->skip - 1, 1, 0, 0, most,
+                                   before);
+    int64_t *last = &slice->mark[LADLE_MARK_LAST];
+    if (good && slice->skip > 0)
+        good = ladle_elements_ends_after(t->encoding, to, t->elements, t->count, slice->skip, slice->take, base,
+                                         *before, most, last);
+    else
+        good = good && ladle_elements_ends(t->encoding, to, t->elements, t->count, 0, slice->take, base,
+                                           ladle_max(*before, 0), most, last);
     if (!good)
         return ladle_fail(t->error, LADLE_CORRUPT, slice->offset,
                           "the ends of its lists fall, or pass the %" PRId64 " items of the cluster", most);
+    scratch->ends.page_offset = slice->offset;
+    scratch->ends.physical = t->extent.physical;
+    scratch->ends.n = slice->skip + slice->take;
+    scratch->ends.end = *last;
     slice->mark[LADLE_MARK_FIRST] = (int64_t)((uint64_t)to[0] - (uint64_t)base);
     return LADLE_OK;
 }
