@@ -24,9 +24,9 @@ def refusal(run: Run, status: int, *words: str | Path) -> str:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ([], "ladle: no verb given: try ls, show, digest or cat; see 'ladle --help'"),
-        (["lss"], "ladle: lss: unknown verb; try ls, show, digest or cat; see 'ladle --help'"),
-        (["-x"], "ladle: -x: unknown option; try ls, show, digest or cat; see 'ladle --help'"),
+        ([], "ladle: no verb given: try ls, show, digest, cat or scan; see 'ladle --help'"),
+        (["lss"], "ladle: lss: unknown verb; try ls, show, digest, cat or scan; see 'ladle --help'"),
+        (["-x"], "ladle: -x: unknown option; try ls, show, digest, cat or scan; see 'ladle --help'"),
         (["ls"], "ladle: ls: no file given: ladle ls FILE; see 'ladle ls --help'"),
         (["show"], "ladle: show: no file given: ladle show FILE[:TABLE]; see 'ladle show --help'"),
         (["cat"], "ladle: cat: no file given: ladle cat FILE[:TABLE]; see 'ladle cat --help'"),
