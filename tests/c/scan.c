@@ -369,6 +369,62 @@ static void real_files(void **state)
     }
 }
 
+/* 1.8 kB that declare 10^8 values: 2 in the first half, 1 in the second. Neither they nor their steps are in memory at
+ * once. */
+static void a_small_file_of_many_values_takes_little_memory(void **state)
+{
+    (void)state;
+    enum { BUDGET = 16 << 20 };
+    char path[512];
+    const char *folder = getenv("LADLE_TESTDATA");
+    (void)snprintf(path, sizeof path, "%.400s/test_int_multicluster_rntuple_v1-0-0-0.root",
+                   folder == NULL ? "" : folder);
+    ladle_context *context = begin_context();
+    ladle_error error = blank_error();
+    ladle_file *file = ladle_file_open(context, path, &error);
+    if (folder == NULL || file == NULL) {
+        end_context(context);
+        print_message("no %s\n", path);
+        skip();
+    }
+    ladle_context_set_budget(context, BUDGET);
+    ladle_table *table = ladle_file_table(file, "ntuple", &error);
+    assert_some(table, error);
+    ladle_reader *reader = begin_reader(context, 1);
+    int32_t column = 0;
+    int64_t n_entries = ladle_table_n_entries(table);
+    const ladle_scan_options ways[] = {
+        {.struct_size = sizeof ways[0], .step_nbytes = 1 << 20, .budget_nbytes = 4 << 20},
+        {.struct_size = sizeof ways[0], .step_nbytes = 1, .budget_nbytes = 4 << 20},
+        {.struct_size = sizeof ways[0], .step_entries = 3},
+        {.struct_size = sizeof ways[0], .step_entries = 3, .in_background = true},
+    };
+    for (size_t way = 0; way < N_OF(ways); way++) {
+        ladle_scan *scan = begin_scan(reader, &ways[way]);
+        assert_ok(ladle_scan_add(scan, table, &column, 1, 0, n_entries, NULL, &error), error);
+        int64_t at = 0;
+        for (int i = 0; i < 1000; i++) {
+            ladle_step step;
+            assert_ok(ladle_scan_next(scan, &step, &error), error);
+            if (step.n_buffers == 0)
+                break;
+            assert_int_equal(step.start, at);
+            at = step.stop;
+            const int16_t *values = ladle_lease_data(step.buffers[0]);
+            for (int64_t k = step.start; k < step.stop; k++)
+                if (values[k - step.start] != (k < n_entries / 2 ? 2 : 1))
+                    fail_msg("entry %lld is %d", (long long)k, values[k - step.start]);
+            ladle_step_release(&step);
+        }
+        assert_int_equal(at, way == 0 ? n_entries : way == 1 ? 1000 : 3000);
+        ladle_scan_release(scan);
+    }
+    ladle_reader_release(reader);
+    ladle_table_release(table);
+    ladle_file_release(file);
+    end_context(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +437,7 @@ int main(void)
         cmocka_unit_test(a_table_without_entries_has_no_steps),
         cmocka_unit_test(what_is_kept_of_steps_stays),
         cmocka_unit_test(real_files),
+        cmocka_unit_test(a_small_file_of_many_values_takes_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
