@@ -10,7 +10,8 @@
 
 enum {
     LEAST_AHEAD = 1024, /* entries: fewer are not worth a pass over the pages that hold their offsets */
-    OFFSETS_SHARE = 8   /* of what may be decoded ahead, one part is for the offsets of the horizon */
+    OFFSETS_SHARE = 8,  /* of what may be decoded ahead, one part is for the offsets of the horizon */
+    MOST_REACHES = 8192 /* steps that are known at once, however short they are */
 };
 
 /* --- the horizon ------------------------------------------------------------------------------ */
@@ -201,7 +202,7 @@ static ladle_status find_steps(ladle_scan_part *part, const ladle_scan_options *
     part->reaches.count = 0;
     part->n_used = 0;
     double begin = 0;
-    for (int64_t start = part->horizon; start < part->horizon_stop;) {
+    for (int64_t start = part->horizon; start < part->horizon_stop && part->reaches.count < MOST_REACHES;) {
         bool by_entries = options->step_entries > 0;
         int64_t stop = by_entries ? start + ladle_min(options->step_entries, part->stop - start)
                                   : reach(part, options, start, begin, positions);
@@ -237,9 +238,11 @@ static int64_t first_span(const ladle_scan_part *part, const ladle_scan_options 
         if (i < part->n_borders && (double)(part->borders[i] - part->at) < span)
             span = (double)(part->borders[i] - part->at);
     }
-    int64_t whole = ladle_max((int64_t)span, LEAST_AHEAD);
-    if (options->step_entries > 0)
-        return ladle_min(rest, ladle_max(whole / options->step_entries, 1) * options->step_entries);
+    int64_t whole = ladle_max(span < (double)rest ? (int64_t)span : rest, LEAST_AHEAD);
+    if (options->step_entries > 0) {
+        int64_t n_steps = ladle_min(ladle_max(whole / options->step_entries, 1), MOST_REACHES);
+        return n_steps < rest / options->step_entries ? n_steps * options->step_entries : rest;
+    }
     whole = ladle_min(whole, rest);
     int64_t border = border_in(part, part->at, part->at + whole);
     return border > 0 ? border - part->at : whole;
