@@ -102,12 +102,13 @@ typedef struct ladle_scan_options {
 
 /* One step. Where step_nbytes rules, a step that reaches a border of clusters ends at the last one that it reaches. */
 typedef struct ladle_step {
-    int64_t part;          /* number of its table, in the order of ladle_scan_add */
-    int64_t start, stop;   /* entries */
-    int64_t nbytes;        /* of all buffers, each counted once */
-    ladle_table *table;    /* retained */
-    int32_t n_buffers;     /* 0: the scan is at its end */
-    ladle_lease **buffers; /* all buffers of the first column, then those of the second ...; columns of one list share */
+    int64_t part;        /* number of its table, in the order of ladle_scan_add */
+    int64_t start, stop; /* entries */
+    int64_t nbytes;      /* of all buffers, each counted once */
+    ladle_table *table;  /* retained */
+    int32_t n_buffers;   /* 0: the scan is at its end */
+    ladle_lease *
+        *buffers; /* all buffers of the first column, then those of the second ...; columns of one list share */
     ladle_context *context;
 } ladle_step;
 

@@ -1,3 +1,4 @@
+/* Steps of a scan that are decoded together: planned over the window, cut at their borders, read in one pass. */
 #include "base/checked.h"
 #include "base/error.h"
 #include "deliver/gather.h"
