@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -232,9 +233,12 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
         return NULL;
     ladle_scan_step *first;
     ladle_status status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
-    if (n > 1 && (status != LADLE_OK || is_short_of_memory(first))) {
+    if (status != LADLE_OK || is_short_of_memory(first)) {
+        /* Once more, a single step, when none waits any more. */
         release_steps(scan->context, first);
         n = 1;
+        if (!wait_for_room(scan, HUGE_VAL, 0))
+            return NULL;
         status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
     }
     part->n_used += n;
