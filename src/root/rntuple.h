@@ -170,12 +170,22 @@ typedef struct ladle_page {
     uint32_t has_checksum : 1;
 } ladle_page;
 
+/* What is wrong with the pages of one column in one cluster. */
+typedef struct ladle_damage {
+    int64_t at; /* as in ladle_pages.first_page */
+    int64_t offset;
+    const char *message;
+    ladle_status status;
+} ladle_damage;
+
 /* A page list, once read: of one cluster group. */
 typedef struct ladle_pages {
     const int64_t *first_entry; /* of each cluster; n_clusters + 1 */
     const uint32_t *first_page; /* of each physical column in each cluster, [cluster * n_physicals + physical]; + 1 */
     const bool *is_suppressed;  /* by the same index */
     const ladle_page *pages;
+    const ladle_damage *damages; /* n_damages, by their place: these columns have no pages */
+    int64_t n_damages;
 } ladle_pages;
 
 /* How a column of the table lies in streams; beside ladle_column, same index. */
@@ -231,7 +241,7 @@ ladle_status ladle_rntuple_build(ladle_rntuple *table, const ladle_schema *schem
 /* A cluster: its group's pages, read if they were not, and its number in the group. */
 typedef struct ladle_cluster {
     const ladle_pages *pages;
-    int64_t index; /* in the group */
+    int64_t group, index; /* index: in the group */
     int64_t first_entry, n_entries;
 } ladle_cluster;
 
@@ -246,6 +256,10 @@ static inline ladle_rntuple *ladle_rntuple_of(const ladle_table *table)
 {
     return (ladle_rntuple *)(uintptr_t)table;
 }
+
+/* The pages of a physical column in a cluster, or what is wrong with them in the page list. */
+ladle_status ladle_rntuple_pages(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t physical,
+                                 const ladle_page **pages, int64_t *n_pages, ladle_error *error);
 
 /* One stream in one cluster. */
 typedef struct ladle_extent {

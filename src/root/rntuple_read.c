@@ -338,11 +338,14 @@ static ladle_status rntuple_storage(const ladle_table *base, int32_t column, lad
             if (status != LADLE_OK)
                 return status;
             for (int32_t r = 0; r < stream->n_physicals; r++) {
-                int64_t at = cluster.index * table->n_physicals + stream->physicals[r];
-                uint32_t first = cluster.pages->first_page[at], last = cluster.pages->first_page[at + 1];
-                info->n_pages += last - first;
-                for (uint32_t page = first; page < last; page++)
-                    info->disk_nbytes += ladle_page_record_nbytes(&cluster.pages->pages[page]);
+                const ladle_page *pages;
+                int64_t n;
+                status = ladle_rntuple_pages(table, &cluster, stream->physicals[r], &pages, &n, error);
+                if (status != LADLE_OK)
+                    return status;
+                info->n_pages += n;
+                for (int64_t page = 0; page < n; page++)
+                    info->disk_nbytes += ladle_page_record_nbytes(&pages[page]);
             }
         }
     }
@@ -378,11 +381,12 @@ static ladle_status find_page(ladle_rntuple *table, int32_t column, int64_t numb
             int64_t at = first;
             for (int32_t r = 0; r < found->stream->n_physicals; r++) {
                 found->physical = found->stream->physicals[r];
-                const uint32_t *pages =
-                    &found->cluster.pages->first_page[found->cluster.index * table->n_physicals + found->physical];
-                int64_t n = pages[1] - pages[0];
-                found->page = &found->cluster.pages->pages[pages[0]] + (number - at);
+                int64_t n;
+                status = ladle_rntuple_pages(table, &found->cluster, found->physical, &found->page, &n, error);
+                if (status != LADLE_OK)
+                    return status;
                 if (number - at < n) {
+                    found->page += number - at;
                     pthread_mutex_lock(&table->lock);
                     table->last_page.column = column;
                     table->last_page.buffer = buffer;

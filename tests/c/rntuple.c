@@ -229,6 +229,7 @@ static void many_clusters(made_ntuple *t)
 TELL(page_list_length, t->lie_lengths[LADLE_ENVELOPE_PAGE_LIST] = INT64_MAX)
 TELL(page_elsewhere, page_of(t, 0, COLUMN_X)->lie_offset = INT64_MAX - 2)
 TELL(negative_page, page_of(t, 0, COLUMN_X)->lie_offset = -100)
+TELL(negative_page_size, page_of(t, 0, COLUMN_X)->lie_locator = 1, page_of(t, 0, COLUMN_X)->lie_nbytes = -100)
 TELL(other_page, page_of(t, 0, COLUMN_X)->lie_offset = 4)
 TELL(large_page, page_of(t, 0, COLUMN_X)->lie_nbytes = INT32_MAX)
 TELL(empty_page, page_of(t, 0, COLUMN_X)->lie_nbytes = 1)
@@ -319,7 +320,7 @@ static const lie lies[] = {
     {"a field longer than its frame", short_field, NULL, LADLE_CORRUPT, "field"},
     {"more columns than the list has", many_columns, NULL, LADLE_CORRUPT, "column"},
     {"2^32 cluster groups", many_groups, NULL, LADLE_LIMIT, "max_columns"},
-    {"2^32 pages", many_pages, "*", LADLE_CORRUPT, "page"},
+    {"2^32 pages", many_pages, " x ", LADLE_TRUNCATED, "locator needs 8 bytes"},
     {"pages that the list does not count", no_pages, " x ", LADLE_CORRUPT, ""},
     {"three summaries", more_clusters, "*", LADLE_CORRUPT, "has 3 clusters, its group 2"},
     {"pages of one cluster", fewer_clusters, "*", LADLE_CORRUPT, "pages of 1 clusters, expected 2"},
@@ -358,7 +359,7 @@ static const lie lies[] = {
     {"all representations suppressed", all_suppressed, " two ", LADLE_CORRUPT, "elements"},
     {"an empty representation not suppressed", none_suppressed, "", LADLE_OK, NULL},
     {"both representations present", both_representations, " two ", LADLE_CORRUPT, "representations"},
-    {"a suppressed column with pages", suppressed_with_pages, "*", LADLE_CORRUPT, "suppressed column"},
+    {"a suppressed column with pages", suppressed_with_pages, " x ", LADLE_CORRUPT, "suppressed column"},
     {"a sharded cluster", sharded, "*", LADLE_UNSUPPORTED, "sharded (flag 0)"},
     {"cluster flag 2", other_cluster_flag, "", LADLE_OK, NULL},
     {"a gap between clusters", cluster_gap, "*", LADLE_CORRUPT, "begins at entry 6, expected 5"},
@@ -371,16 +372,17 @@ static const lie lies[] = {
     {"2^32 - 1 clusters", many_clusters, "*", LADLE_CORRUPT, "cannot hold"},
     {"a page list of 2^63 bytes", page_list_length, "*", LADLE_LIMIT, "max_metadata_nbytes"},
     {"a page near 2^63", page_elsewhere, " x ", LADLE_TRUNCATED, "does not lie in the file"},
-    {"a page at -100", negative_page, "*", LADLE_CORRUPT, "locator"},
+    {"a page at -100", negative_page, " x ", LADLE_CORRUPT, "locator"},
+    {"a page of -100 bytes", negative_page_size, " x ", LADLE_CORRUPT, "locator of -100 bytes"},
     {"a page over the file's header", other_page, " x ", LADLE_CHECKSUM, "XXH3"},
     {"a page of 2^31 bytes", large_page, " x ", LADLE_CORRUPT, "cannot hold"},
     {"a page of 1 byte", empty_page, " x ", LADLE_CHECKSUM, "XXH3"},
     {"a large locator", large_locator, "", LADLE_OK, NULL},
-    {"a locator of type 2", daos_locator, "*", LADLE_UNSUPPORTED, "type 2"},
+    {"a locator of type 2", daos_locator, " x ", LADLE_UNSUPPORTED, "type 2"},
     {"an element more", too_many_elements, " x ", LADLE_CORRUPT, "elements"},
     {"an element less", too_few_elements, " x ", LADLE_CORRUPT, "elements"},
     {"2^31 - 1 elements", most_elements, " x ", LADLE_CORRUPT, "elements"},
-    {"-2^31 elements", lowest_elements, "*", LADLE_UNSUPPORTED, "-2147483648 elements"},
+    {"-2^31 elements", lowest_elements, " x ", LADLE_UNSUPPORTED, "-2147483648 elements"},
     {"a page without a checksum", no_checksum, "", LADLE_OK, NULL},
     {"a page in another place", page_in_another_place, " x ", LADLE_CHECKSUM, "XXH3"},
     {"chunks of 500 bytes", chunks, NULL, LADLE_TRUNCATED, "chunk"},
@@ -484,6 +486,60 @@ static void test_each_lie_is_told_or_does_no_harm(void **state)
     }
     close_it(&good);
     assert_int_equal(n_wrong, 0);
+}
+
+/* --- what is wrong in a page list ------------------------------------------------------------------ */
+
+static int64_t n_pages_of(const ladle_table *table, const char *name, ladle_error *error)
+{
+    ladle_storage_info storage = {.struct_size = sizeof storage};
+    ladle_status status = ladle_table_storage(table, ladle_table_find(table, name), &storage, error);
+    return status == LADLE_OK ? storage.n_pages : -1;
+}
+
+/* It is told by all that asks for these pages, and by nothing else. */
+static void test_a_bad_list_of_pages_costs_who_asks_for_it(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*tell)(made_ntuple *t);
+        ladle_status status;
+        const char *words;
+    } faults[] = {
+        {negative_page, LADLE_CORRUPT, "bytes at -100"},
+        {negative_page_size, LADLE_CORRUPT, "a locator of -100 bytes"},
+        {daos_locator, LADLE_UNSUPPORTED, "a locator of type 2"},
+        {suppressed_with_pages, LADLE_CORRUPT, "a suppressed column has 2 pages"},
+        {many_pages, LADLE_TRUNCATED, "locator needs 8 bytes"},
+    };
+    for (size_t i = 0; i < N_OF(faults); i++) {
+        opened o;
+        make(&o);
+        faults[i].tell(o.t);
+        open_it(&o);
+        ladle_table *table = o.seen.tables[0].table;
+        ladle_error error = blank_error();
+        assert_int_equal(n_pages_of(table, "x", &error), -1);
+        assert_error(error, faults[i].status, faults[i].words);
+        assert_non_null(strstr(error.where, "t/x page list 0"));
+        ladle_page_info page = {.struct_size = sizeof page};
+        error = blank_error();
+        assert_int_equal(ladle_table_page(table, ladle_table_find(table, "x"), 0, &page, &error), faults[i].status);
+        assert_error(error, faults[i].status, faults[i].words);
+        assert_int_equal(n_pages_of(table, "v", &error), 3);
+        assert_int_equal(n_pages_of(table, "two", &error), 2);
+        int64_t n_borders;
+        assert_some(ladle_table_clusters(table, &n_borders, &error), error);
+        assert_int_equal(n_borders, 3);
+        /* The first cluster's pages are at fault, the second one's can be read. */
+        ladle_reader *reader = ladle_reader_create(o.seen.context, 1, &error);
+        ladle_array array;
+        assert_ok(ladle_read_column(reader, NULL, table, ladle_table_find(table, "x"), 5, 8, &array, &error), error);
+        assert_memory_equal(ladle_lease_data(array.buffers[0]), ((float[]){5, 6, 7}), 3 * sizeof(float));
+        ladle_array_release(&array);
+        ladle_reader_release(reader);
+        close_it(&o);
+    }
 }
 
 /* --- numbers near their limits ----------------------------------------------------------------------- */
@@ -657,6 +713,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_forms_are_read),
         cmocka_unit_test(test_each_lie_is_told_or_does_no_harm),
+        cmocka_unit_test(test_a_bad_list_of_pages_costs_who_asks_for_it),
         cmocka_unit_test(test_a_cluster_that_ends_behind_2_63),
         cmocka_unit_test(test_deep_nesting),
         cmocka_unit_test(test_opened_and_read_a_thousand_times),
