@@ -85,7 +85,8 @@ static ladle_status add_stream(builder *b, const ladle_field *field, int64_t pos
     if (physicals == NULL)
         return (ladle_status)b->error->status;
     ladle_stream *stream = &table->streams[table->n_streams];
-    *stream = (ladle_stream){.physicals = physicals, .n_physicals = n, .parent = -1, .repeat = 1, .owner = -1};
+    *stream =
+        (ladle_stream){.physicals = physicals, .n_physicals = n, .parent = -1, .repeat = 1, .beside = -1, .owner = -1};
     stream->is_lists = position == 0 && field->role != LADLE_FIELD_VARIANT;
     stream->is_switch = position == 0 && field->role == LADLE_FIELD_VARIANT;
     for (int32_t i = 0; i < n; i++) {
@@ -146,15 +147,17 @@ static place find_place(const builder *b, const ladle_field *field)
     return found;
 }
 
-/* The first stream that lies in others tells how many items these have. */
+/* What lies in lists, or in an alternative, tells how many items these have. */
 static void connect_stream(builder *b, int32_t index)
 {
-    const ladle_stream *stream = &b->table->streams[index];
+    ladle_stream *stream = &b->table->streams[index];
     if (stream->parent < 0 || stream->repeat == 0)
         return;
     const ladle_stream *parent = &b->table->streams[stream->parent];
-    if (stream->alternative < parent->n_alternatives && parent->contents[stream->alternative] < 0)
-        parent->contents[stream->alternative] = index;
+    if (stream->alternative >= parent->n_alternatives)
+        return;
+    stream->beside = parent->contents[stream->alternative];
+    parent->contents[stream->alternative] = index;
 }
 
 static ladle_status build_streams(builder *b)

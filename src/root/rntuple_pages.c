@@ -241,6 +241,7 @@ ladle_status ladle_rntuple_cluster(ladle_rntuple *table, int64_t cluster, ladle_
     ladle_status status = group_pages(table, group, &found->pages, error);
     if (status != LADLE_OK)
         return status;
+    found->number = cluster;
     found->group = at;
     found->index = cluster - group->first_cluster;
     found->first_entry = found->pages->first_entry[found->index];
@@ -307,7 +308,7 @@ static ladle_status find_pages(const ladle_rntuple *table, const ladle_cluster *
     return LADLE_OK;
 }
 
-ladle_status ladle_rntuple_extent(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t index,
+ladle_status ladle_rntuple_extent(ladle_rntuple *table, const ladle_cluster *cluster, int32_t index,
                                   ladle_extent *extent, ladle_error *error)
 {
     const ladle_stream *stream = &table->streams[index];
@@ -315,6 +316,11 @@ ladle_status ladle_rntuple_extent(const ladle_rntuple *table, const ladle_cluste
     if (status != LADLE_OK)
         return status;
     int64_t items = cluster->n_entries, wanted;
+    if (stream->parent >= 0 && stream->repeat > 1 && extent->n_elements % stream->repeat != 0)
+        return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                          "its pages have %" PRId64 " elements in the cluster of entry %" PRId64
+                          ", in arrays of %" PRId64,
+                          extent->n_elements, cluster->first_entry, stream->repeat);
     if (stream->parent >= 0)
         status = ladle_rntuple_content(table, cluster, stream->parent, stream->alternative, &items, error);
     if (status != LADLE_OK)
@@ -337,28 +343,43 @@ ladle_status ladle_rntuple_extent(const ladle_rntuple *table, const ladle_cluste
                       extent->n_elements, cluster->first_entry, wanted);
 }
 
-ladle_status ladle_rntuple_content(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t index,
+/* Items that the pages of a stream hold in a cluster; -1: they do not say. */
+static int64_t items_held(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t index)
+{
+    ladle_extent extent;
+    int64_t repeat = table->streams[index].repeat;
+    if (find_pages(table, cluster, index, &extent, NULL) != LADLE_OK || extent.n_elements % repeat != 0)
+        return -1;
+    return extent.n_elements / repeat;
+}
+
+ladle_status ladle_rntuple_content(ladle_rntuple *table, const ladle_cluster *cluster, int32_t index,
                                    int32_t alternative, int64_t *n_items, ladle_error *error)
 {
     const ladle_stream *stream = &table->streams[index];
-    int32_t content = alternative < stream->n_alternatives ? stream->contents[alternative] : -1;
+    bool agree = false, disagree = false;
     *n_items = -1;
-    if (content < 0)
+    int32_t content = alternative < stream->n_alternatives ? stream->contents[alternative] : -1;
+    for (; content >= 0 && !agree && !disagree; content = table->streams[content].beside) {
+        int64_t held = items_held(table, cluster, content);
+        agree = held >= 0 && held == *n_items;
+        disagree = held >= 0 && *n_items >= 0 && !agree;
+        *n_items = *n_items < 0 ? held : *n_items;
+    }
+    if (!disagree || !stream->is_lists)
         return LADLE_OK;
     ladle_extent extent;
-    ladle_status status = find_pages(table, cluster, content, &extent, error);
+    ladle_status status = ladle_rntuple_extent(table, cluster, index, &extent, error);
     if (status != LADLE_OK)
         return status;
-    int64_t repeat = table->streams[content].repeat;
-    *n_items = extent.n_elements / repeat;
-    if (extent.n_elements % repeat != 0)
-        return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET,
-                          "its lists have %" PRId64 " elements in arrays of %" PRId64, extent.n_elements, repeat);
-    return LADLE_OK;
+    *n_items = 0;
+    if (extent.n_elements == 0)
+        return LADLE_OK;
+    return ladle_rntuple_end(table, cluster, index, &extent, extent.n_elements - 1, LADLE_MOST_ITEMS, n_items, error);
 }
 
-ladle_status ladle_rntuple_most(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
-                                int32_t alternative, int64_t *most, ladle_error *error)
+ladle_status ladle_rntuple_most(ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream, int32_t alternative,
+                                int64_t *most, ladle_error *error)
 {
     ladle_status status = ladle_rntuple_content(table, cluster, stream, alternative, most, error);
     if (status == LADLE_OK && *most < 0)
