@@ -16,10 +16,11 @@ typedef struct ladle_scratch {
     ladle_scratch_buffer input;  /* kind PAGE_INPUT */
     ladle_scratch_buffer output; /* kind SCRATCH */
     ladle_scratch_buffer values; /* kind SCRATCH */
-    /* The page that was decompressed last, for the next one that is the same; NULL: none. It lies in `output`, or where
-     * its values were wanted. */
+    /* The page that was decompressed last, for the next one of which all this is the same; NULL: none. It lies in
+     * `output`, or where its values were wanted. */
     const uint8_t *page;
-    int64_t page_offset, page_nbytes;
+    int64_t page_offset, page_stored, page_nbytes; /* stored: bytes in the file, without the checksum */
+    bool page_has_checksum;
 } ladle_scratch;
 
 /* False with `error` filled on failure. */

@@ -34,8 +34,9 @@ ladle_status ladle_rntuple_open_page(const ladle_rntuple *table, int32_t physica
     ladle_status status = ladle_rntuple_check_page(table, physical, page, &nbytes, error);
     if (status != LADLE_OK)
         return status;
-    if (scratch->page != NULL && scratch->page_offset == page->offset && scratch->page_nbytes == nbytes) {
-        *elements = scratch->page; /* the same bytes again, verified already */
+    if (scratch->page != NULL && scratch->page_offset == page->offset && scratch->page_stored == page->nbytes &&
+        scratch->page_nbytes == nbytes && scratch->page_has_checksum == page->has_checksum) {
+        *elements = scratch->page; /* the same bytes again, verified as these ask for */
         return LADLE_OK;
     }
     if (record == NULL) {
@@ -67,7 +68,9 @@ ladle_status ladle_rntuple_open_page(const ladle_rntuple *table, int32_t physica
         return status;
     scratch->page = *elements = out;
     scratch->page_offset = page->offset;
+    scratch->page_stored = page->nbytes;
     scratch->page_nbytes = nbytes;
+    scratch->page_has_checksum = page->has_checksum;
     return LADLE_OK;
 }
 

@@ -120,11 +120,69 @@ static void test_a_bad_list_of_pages_costs_who_asks_for_it(void **state)
     }
 }
 
+/* --- pages that are the same ------------------------------------------------------------------------ */
+
+enum { N_SAME = 100 };
+
+/* x: two pages of the same values, compressed. */
+static void make_same(made_ntuple *t)
+{
+    static const float values[N_SAME] = {1, 2, 3};
+    t->codec = "ZS";
+    (void)add_column(t, add_field(t, MADE_TOP, "x", "float", LADLE_FIELD_LEAF), LADLE_ELEMENT_REAL32, 32);
+    begin_cluster(t, 2 * N_SAME);
+    (void)add_page(t, 0, values, N_SAME);
+    (void)add_page(t, 0, values, N_SAME);
+}
+
+static void see_page(const opened_ntuple *o, int64_t number, ladle_page_info *page)
+{
+    ladle_error error = blank_error();
+    *page = (ladle_page_info){.struct_size = sizeof *page};
+    assert_ok(ladle_table_page(o->seen.tables[0].table, 0, number, page, &error), error);
+}
+
+/* The second page is said to be where the first one is, whose bytes are still at hand: it is the same only where all
+ * that is said of it is. */
+static void test_a_page_at_the_place_of_another_is_verified(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t more; /* bytes than the first one has */
+        bool first_has_none, second_has_none;
+        ladle_status status;
+    } cases[] = {
+        {0, false, false, LADLE_OK},       {0, true, true, LADLE_OK},         {0, false, true, LADLE_OK},
+        {0, true, false, LADLE_CHECKSUM},  {1, false, false, LADLE_CHECKSUM}, {-1, false, false, LADLE_CHECKSUM},
+        {8, false, false, LADLE_CHECKSUM}, {8, false, true, LADLE_CORRUPT},   {-1, true, true, LADLE_CORRUPT},
+    };
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        opened_ntuple o;
+        ladle_page_info first;
+        make_ntuple(&o, make_same);
+        open_ntuple(&o);
+        see_page(&o, 0, &first);
+        close_ntuple(&o);
+        make_ntuple(&o, make_same);
+        made_page *pages = page_of(o.t, 0, 0);
+        pages[0].no_checksum = cases[i].first_has_none;
+        pages[1].no_checksum = cases[i].second_has_none;
+        pages[1].lie_offset = first.offset;
+        pages[1].lie_nbytes = first.nbytes - 8 + cases[i].more;
+        open_ntuple(&o);
+        const seen_column *x = column_of(&o.seen.tables[0], "x");
+        if (x->status != cases[i].status)
+            fail_msg("case %d: %s", (int)i, x->status == LADLE_OK ? "is read" : x->why);
+        close_ntuple(&o);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_bad_member_costs_no_other_member),
         cmocka_unit_test(test_a_bad_list_of_pages_costs_who_asks_for_it),
+        cmocka_unit_test(test_a_page_at_the_place_of_another_is_verified),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
