@@ -501,6 +501,18 @@ static ladle_status walk_variant(builder *b, const ladle_field *field, path *p, 
     return status;
 }
 
+/* A projection is of a field that is none itself, and shows the columns of that field. */
+static bool shows_its_source(const builder *b, const ladle_field *field)
+{
+    if (field->source < 0)
+        return true;
+    const int32_t *columns = (const int32_t *)b->schema->field_columns.items + field->first_column;
+    bool good = field->source < b->schema->fields.count && field_at(b, field->source)->source < 0;
+    for (int64_t i = 0; i < field->n_columns; i++)
+        good = good && b->table->physicals[columns[i]].field == field->source;
+    return good;
+}
+
 static ladle_status walk(builder *b, const ladle_field *field, const path *outer)
 {
     path p = *outer;
@@ -508,6 +520,8 @@ static ladle_status walk(builder *b, const ladle_field *field, const path *outer
     int n = field_streams(b, field, streams, 2);
     if (++p.depth > ladle_context_limits(b->table->base.context)->max_depth)
         return add_refused(b, &p, LADLE_UNSUPPORTED, "fields nested deeper than max_depth");
+    if (!shows_its_source(b, field))
+        return add_refused(b, &p, LADLE_CORRUPT, "a projection that does not show the field that it is of");
     if (n < 0)
         return add_refused(b, &p, LADLE_UNSUPPORTED, "a field of more than two columns");
     if (field->n_columns > 0 && n == 0)

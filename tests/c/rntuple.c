@@ -84,13 +84,17 @@ TELL(parent_cycle, t->fields[FIELD_VV].parent = FIELD_VV_LIST)
 TELL(no_parent, t->fields[FIELD_X].parent = UINT32_MAX)
 TELL(leaf_parent, t->fields[FIELD_LATE].parent = FIELD_X)
 TELL(no_source, t->fields[FIELD_W].source = 99)
+TELL(source_behind_31_bits, t->fields[FIELD_W].source = UINT32_MAX)
+TELL(other_source, t->fields[FIELD_NV].source = FIELD_VV)
+TELL(source_of_item, t->fields[FIELD_W_ITEM].source = FIELD_V)
 TELL(projected_source, t->fields[FIELD_W].source = FIELD_NV)
 TELL(own_source, t->fields[FIELD_NV].source = FIELD_NV)
 TELL(no_column, t->aliases[0].physical = 99)
 TELL(negative_column, t->aliases[0].physical = -1)
 TELL(alias_of_leaf, t->aliases[0].field = FIELD_X)
-TELL(alias_of_values, t->aliases[0].physical = COLUMN_V_ITEM)
-TELL(alias_of_others, t->aliases[2].physical = COLUMN_VV_ITEM)
+TELL(alias_of_values, t->aliases[0].physical = COLUMN_V_ITEM, t->fields[FIELD_NV].source = FIELD_V_ITEM)
+TELL(alias_of_number, t->aliases[0].physical = COLUMN_X, t->fields[FIELD_NV].source = FIELD_X)
+TELL(alias_of_others, t->aliases[2].physical = COLUMN_VV_ITEM, t->fields[FIELD_W_ITEM].source = FIELD_VV_ITEM)
 TELL(column_of_projection, t->columns[COLUMN_TWO_AGAIN].field = FIELD_NV)
 TELL(column_of_nothing, t->columns[COLUMN_X].field = 99)
 TELL(unknown_element, t->columns[COLUMN_X].element = 0x1e)
@@ -252,13 +256,17 @@ static const lie lies[] = {
     {"a cycle of parents", parent_cycle, NULL, LADLE_CORRUPT, "parent"},
     {"parent 2^32 - 1", no_parent, NULL, LADLE_CORRUPT, "parent"},
     {"a child of a leaf", leaf_parent, " late ", LADLE_OK, NULL},
-    {"a projection of nothing", no_source, "", LADLE_OK, NULL},
-    {"a projection of a projection", projected_source, "", LADLE_OK, NULL},
-    {"a projection of itself", own_source, "", LADLE_OK, NULL},
+    {"a projection of nothing", no_source, " w ", LADLE_CORRUPT, "projection"},
+    {"a projection of field 2^32 - 1", source_behind_31_bits, " w ", LADLE_CORRUPT, "projection"},
+    {"a projection of a field with other columns", other_source, " nv ", LADLE_CORRUPT, "projection"},
+    {"an item's projection of lists", source_of_item, " w ", LADLE_CORRUPT, "projection"},
+    {"a projection of a projection", projected_source, " w ", LADLE_CORRUPT, "projection"},
+    {"a projection of itself", own_source, " nv ", LADLE_CORRUPT, "projection"},
     {"an alias of no column", no_column, NULL, LADLE_CORRUPT, "no such column"},
     {"an alias of column -1", negative_column, NULL, LADLE_CORRUPT, "no such column"},
     {"an alias for a field with columns", alias_of_leaf, NULL, LADLE_CORRUPT, "projected"},
-    {"the cardinality of values", alias_of_values, " nv ", LADLE_CORRUPT, ""},
+    {"the cardinality of values", alias_of_values, " nv ", LADLE_CORRUPT, "lie in the lists"},
+    {"the cardinality of a number", alias_of_number, " nv ", LADLE_CORRUPT, "no collection"},
     {"lists around the values of others", alias_of_others, " w ", LADLE_CORRUPT, "lie in the lists"},
     {"a column of a projected field", column_of_projection, NULL, LADLE_CORRUPT, "projected"},
     {"a column of field 99", column_of_nothing, NULL, LADLE_CORRUPT, "field 99"},
