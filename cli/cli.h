@@ -29,6 +29,7 @@ extern const cli_verb cli_verb_ls;
 extern const cli_verb cli_verb_show;
 extern const cli_verb cli_verb_digest;
 extern const cli_verb cli_verb_cat;
+extern const cli_verb cli_verb_scan;
 
 /* Prints the one line `ladle: WHERE: MESSAGE` on stderr, control characters made visible. */
 void cli_complain(const char *where, const char *format, ...) LADLE_PRINTF(2, 3);

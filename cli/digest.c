@@ -5,13 +5,12 @@
  */
 #include "cli.h"
 #include "json.h"
+#include "progress.h"
 #include "sum.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 static const char help[] =
     "Usage: ladle digest [OPTION...] FILE[:TABLE] [COLUMN...]\n\n"
@@ -197,38 +196,6 @@ static void print_text(cli_output *out, const layout *widths, const digest *figu
     cli_putc(out, '\n');
 }
 
-/* One line on stderr that is overwritten ten times a second: only where a person watches it, and
- * where standard output does not share the screen with it. */
-typedef struct progress {
-    bool shown, wanted;
-    struct timespec last;
-} progress;
-
-static void progress_step(progress *step, int32_t done, int32_t total)
-{
-    struct timespec now;
-    if (!step->wanted || clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
-        return;
-    }
-    double since = (double)(now.tv_sec - step->last.tv_sec) + (double)(now.tv_nsec - step->last.tv_nsec) * 1e-9;
-    if (since < 0.1) {
-        return;
-    }
-    fprintf(stderr, "\r%" PRId32 " of %" PRId32 " columns", done, total);
-    fflush(stderr);
-    step->shown = true;
-    step->last = now;
-}
-
-static void progress_clear(progress *step)
-{
-    if (step->shown) {
-        fputs("\r\033[K", stderr);
-        fflush(stderr);
-        step->shown = false;
-    }
-}
-
 /* By its full name: a record that is named has what can be read. */
 static bool is_named(const cli_session *session, const cli_selection *selection, int32_t item)
 {
@@ -243,8 +210,8 @@ static int digest_all(const cli_options *options, const cli_session *session, co
     int status = CLI_OK;
     cli_json json = {.out = out};
     layout widths = measure(session, selection);
-    progress step = {.wanted = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO)};
-    clock_gettime(CLOCK_MONOTONIC, &step.last);
+    cli_progress progress;
+    cli_progress_begin(&progress);
     if (options->json) {
         cli_json_open(&json, '[');
     } else {
@@ -254,7 +221,7 @@ static int digest_all(const cli_options *options, const cli_session *session, co
         digest figures;
         digest_column(session, selection->items[i].column, &figures);
         if (figures.status != LADLE_OK && (figures.status != LADLE_UNSUPPORTED || is_named(session, selection, i))) {
-            progress_clear(&step);
+            cli_progress_clear(&progress);
             status = cli_data_error(options->file, &figures.error);
         }
         if (options->json) {
@@ -263,9 +230,9 @@ static int digest_all(const cli_options *options, const cli_session *session, co
         } else {
             print_text(out, &widths, &figures);
         }
-        progress_step(&step, i + 1, selection->count);
+        cli_progress_show(&progress, "%" PRId32 " of %" PRId32 " columns", i + 1, selection->count);
     }
-    progress_clear(&step);
+    cli_progress_clear(&progress);
     if (options->json) {
         cli_puts(out, "\n");
         cli_json_close(&json, ']');

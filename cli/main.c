@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const cli_verb *const verbs[] = {&cli_verb_ls, &cli_verb_show, &cli_verb_digest, &cli_verb_cat};
+static const cli_verb *const verbs[] = {&cli_verb_ls, &cli_verb_show, &cli_verb_digest, &cli_verb_cat,
+                                        &cli_verb_scan};
 #define N_VERBS (sizeof verbs / sizeof verbs[0])
 
 static const char common_help[] = "  --json          machine-readable output\n"
@@ -75,7 +76,7 @@ static int run(int count, char **words, cli_output *out)
 {
     const char *first = count > 1 ? words[1] : NULL;
     if (first == NULL) {
-        cli_complain("no verb given", "try ls, show, digest or cat; see 'ladle --help'");
+        cli_complain("no verb given", "try ls, show, digest, cat or scan; see 'ladle --help'");
         return CLI_CALL;
     }
     if (strcmp(first, "-h") == 0 || strcmp(first, "--help") == 0) {
@@ -90,7 +91,7 @@ static int run(int count, char **words, cli_output *out)
     }
     const cli_verb *verb = find_verb(first);
     if (verb == NULL) {
-        cli_complain(first, "unknown %s; try ls, show, digest or cat; see 'ladle --help'",
+        cli_complain(first, "unknown %s; try ls, show, digest, cat or scan; see 'ladle --help'",
                      first[0] == '-' ? "option" : "verb");
         return CLI_CALL;
     }

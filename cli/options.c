@@ -135,19 +135,25 @@ static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *
     return true;
 }
 
-typedef enum option_id { OPT_JSON, OPT_HELP, OPT_BUDGET, OPT_THREADS, OPT_START, OPT_STOP } option_id;
+typedef enum option_id { OPT_JSON, OPT_HELP, OPT_BUDGET, OPT_THREADS, OPT_START, OPT_STOP, OPT_STEP, OPT_COLUMNS } option_id;
 
 static const struct option_word {
     const char *word;
     option_id id;
     bool has_value;
-    bool for_reading; /* only where CLI_TAKES_READING */
+    unsigned needs; /* CLI_TAKES_* that the verb must have, or 0 */
 } option_words[] = {
-    {"--json", OPT_JSON, false, false},       {"--help", OPT_HELP, false, false},
-    {"-h", OPT_HELP, false, false},           {"--budget", OPT_BUDGET, true, false},
-    {"--threads", OPT_THREADS, true, true},   {"--start", OPT_START, true, true},
-    {"--entry-start", OPT_START, true, true}, {"--stop", OPT_STOP, true, true},
-    {"--entry-stop", OPT_STOP, true, true},
+    {"--json", OPT_JSON, false, 0},
+    {"--help", OPT_HELP, false, 0},
+    {"-h", OPT_HELP, false, 0},
+    {"--budget", OPT_BUDGET, true, 0},
+    {"--threads", OPT_THREADS, true, CLI_TAKES_READING},
+    {"--start", OPT_START, true, CLI_TAKES_READING},
+    {"--entry-start", OPT_START, true, CLI_TAKES_READING},
+    {"--stop", OPT_STOP, true, CLI_TAKES_READING},
+    {"--entry-stop", OPT_STOP, true, CLI_TAKES_READING},
+    {"--step", OPT_STEP, true, CLI_TAKES_SCAN},
+    {"--columns", OPT_COLUMNS, true, CLI_TAKES_SCAN},
 };
 
 static const struct option_word *find_option(const char *word, size_t length, unsigned flags)
@@ -155,7 +161,7 @@ static const struct option_word *find_option(const char *word, size_t length, un
     for (size_t i = 0; i < sizeof option_words / sizeof option_words[0]; ++i) {
         const struct option_word *option = &option_words[i];
         if (strlen(option->word) == length && strncmp(option->word, word, length) == 0 &&
-            (!option->for_reading || (flags & CLI_TAKES_READING) != 0)) {
+            (option->needs & ~flags) == 0) {
             return option;
         }
     }
@@ -174,6 +180,12 @@ static const char *set_option(cli_options *options, option_id id, const char *va
             return "a size such as '512 MB' or '1 GiB'";
         }
         break;
+    case OPT_STEP:
+        if (!cli_parse_size(value, &options->step) || options->step == 0) {
+            return "a size such as '20 MB'";
+        }
+        break;
+    case OPT_COLUMNS: options->patterns[options->patterns_count++] = value; break;
     case OPT_THREADS:
         if (!parse_integer(value, 1, 1024, &number)) {
             return "a number from 1 to 1024";
@@ -235,7 +247,7 @@ static int take_words(cli_options *options, const char *verb, unsigned flags, in
         cli_complain(verb, "no file given: ladle %s %s; see 'ladle %s --help'", verb, form, verb);
         return CLI_CALL;
     }
-    if ((flags & CLI_TAKES_NAMES) == 0 && count > 1) {
+    if ((flags & (CLI_TAKES_NAMES | CLI_TAKES_SCAN)) == 0 && count > 1) {
         cli_complain(verb, "one file at a time: '%s' is too much", words[1]);
         return CLI_CALL;
     }
@@ -254,7 +266,8 @@ int cli_options_parse(cli_options *options, const char *verb, unsigned flags, in
 {
     memset(options, 0, sizeof *options);
     options->names = malloc(((size_t)count + 1) * sizeof *options->names);
-    if (options->names == NULL) {
+    options->patterns = malloc(((size_t)count + 1) * sizeof *options->patterns);
+    if (options->names == NULL || options->patterns == NULL) {
         cli_complain(verb, "out of memory");
         return CLI_DATA;
     }
@@ -283,6 +296,7 @@ void cli_options_release(cli_options *options)
     free(options->file);
     free(options->table);
     free(options->names);
+    free(options->patterns);
     memset(options, 0, sizeof *options);
 }
 

@@ -9,6 +9,7 @@
 #define CLI_TAKES_TABLE 1u   /* FILE[:TABLE] rather than FILE */
 #define CLI_TAKES_NAMES 2u   /* names or patterns after the file */
 #define CLI_TAKES_READING 4u /* --threads, --start, --stop */
+#define CLI_TAKES_SCAN 8u    /* --step, --columns; further files after the first, in names */
 
 /* Owned by the caller: cli_options_release frees what it points to. */
 typedef struct cli_options {
@@ -16,8 +17,11 @@ typedef struct cli_options {
     char *table;        /* owned; NULL: the file's only table */
     const char **names; /* owned array of borrowed words */
     int names_count;
+    const char **patterns; /* owned array of borrowed words: of --columns */
+    int patterns_count;
     int32_t threads; /* 0: as the library decides */
     int64_t budget;  /* bytes; 0: none */
+    int64_t step;    /* bytes; 0: by default */
     bool has_start, has_stop;
     int64_t start, stop; /* as given: negative counts from the end */
     bool json;

@@ -39,6 +39,7 @@ typedef struct core_state {
     PyTypeObject *table_type;
     PyTypeObject *column_type;
     PyTypeObject *reader_type;
+    PyTypeObject *scan_type;
     PyTypeObject *lease_type;
     PyTypeObject *cache_type;
     PyObject *frombuffer;            /* numpy.frombuffer */
@@ -163,6 +164,7 @@ int core_context_ready(PyObject *module, core_state *state);
 int core_file_ready(PyObject *module, core_state *state);
 int core_table_ready(PyObject *module, core_state *state);
 int core_reader_ready(PyObject *module, core_state *state);
+int core_scan_ready(PyObject *module, core_state *state);
 int core_lease_ready(PyObject *module, core_state *state);
 int core_cache_ready(PyObject *module, core_state *state);
 

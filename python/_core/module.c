@@ -192,6 +192,7 @@ static int module_exec(PyObject *module)
     pthread_once(&fork_once, fork_watch);
     if (state_numpy(state) < 0 || core_context_ready(module, state) < 0 || core_file_ready(module, state) < 0 ||
         core_table_ready(module, state) < 0 || core_reader_ready(module, state) < 0 ||
+        core_scan_ready(module, state) < 0 ||
         core_lease_ready(module, state) < 0 || core_cache_ready(module, state) < 0) {
         return -1;
     }
@@ -206,6 +207,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->table_type);
     Py_VISIT(state->column_type);
     Py_VISIT(state->reader_type);
+    Py_VISIT(state->scan_type);
     Py_VISIT(state->lease_type);
     Py_VISIT(state->cache_type);
     Py_VISIT(state->frombuffer);
@@ -225,6 +227,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->table_type);
     Py_CLEAR(state->column_type);
     Py_CLEAR(state->reader_type);
+    Py_CLEAR(state->scan_type);
     Py_CLEAR(state->lease_type);
     Py_CLEAR(state->cache_type);
     Py_CLEAR(state->frombuffer);

@@ -29,6 +29,7 @@ from ladle._errors import (
     UnsupportedError,
 )
 from ladle._info import OpenInfo, info
+from ladle._iterate import Report, iterate
 from ladle._offload import offload
 from ladle._open import open  # noqa: A004 - the name that users of h5py, zarr and uproot expect
 from ladle.cache import (
@@ -50,10 +51,12 @@ __all__ = [
     "NameMissingError",
     "OpenInfo",
     "ReadError",
+    "Report",
     "TieredBufferCache",
     "UnsupportedError",
     "__version__",
     "info",
+    "iterate",
     "memory",
     "offload",
     "open",

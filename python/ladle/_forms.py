@@ -115,7 +115,7 @@ class Forms:
         return self._forms.ListOffsetForm("i64", content, parameters=parameters, form_key=key)
 
     def _record(self, columns: list[Column], at: int, depth: int, buffer: int) -> ak.forms.Form:
-        members = _by_member(columns, at)
+        members = by_member(columns, at)
         contents = [self._form(each, at + 1, depth, buffer) for each in members.values()]
         # With one of its members left out a tuple is a record: places would be wrong.
         is_tuple = all(name == f"_{i}" for i, name in enumerate(members))
@@ -127,7 +127,7 @@ class Forms:
         contents = [self._forms.IndexedOptionForm("i64", self._forms.EmptyForm(), form_key="none")]
         self.buffers["none-index"] = lambda: _NONES
         counts = []
-        for each in _by_member(columns, at).values():
+        for each in by_member(columns, at).values():
             content = self._form(each, at + 1, depth + 1, buffer + 2)
             contents.append(content if content.is_option else self._forms.UnmaskedForm(content))
             counts.append(self._item_count(each[0], depth + 1))
@@ -153,7 +153,7 @@ class Forms:
         return found
 
 
-def _by_member(columns: list[Column], at: int) -> dict[str, list[Column]]:
+def by_member(columns: list[Column], at: int) -> dict[str, list[Column]]:
     groups: dict[str, list[Column]] = {}
     for column in columns:
         groups.setdefault(column.members[at][1], []).append(column)

@@ -88,15 +88,15 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
     """
     if library != "ak":
         raise InvalidError("INVALID", "ladle.open", f"library must be 'ak', not {library!r}")
-    _check_threads(threads)
+    check_threads(threads)
     if filter_name is not None and not isinstance(filter_name, str) and not callable(filter_name):
         filter_name = list(filter_name)  # it is read twice
     selects = name_test(filter_name)
     sources = [Source(path, table) for path, table in resolve_files(files)]
     parts = _entry_range(sources, entry_start, entry_stop)
-    columns, unreadable = _common_columns(sources, selects)
+    columns, unreadable = common_columns(sources, selects)
     for name in exact_names(filter_name):
-        _require(name, sources[0], columns, unreadable)
+        require(name, sources[0], columns, unreadable)
     about = OpenInfo(
         files=[source.path for source in sources],
         tables=[source.table.name for source in sources],
@@ -108,7 +108,7 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
     return _lazy_array(columns, parts, cache, threads, about)
 
 
-def _check_threads(threads: int | None) -> None:
+def check_threads(threads: int | None) -> None:
     if threads is None:
         return
     if isinstance(threads, bool) or not hasattr(threads, "__index__"):
@@ -120,8 +120,8 @@ def _check_threads(threads: int | None) -> None:
 def _entry_range(sources: list[Source], start: int | None, stop: int | None) -> list[Part]:
     """Cut a range of all entries into one of each file; files outside of it have none."""
     total = sum(source.n_entries for source in sources)
-    first = _entry(start, "entry_start", 0, total)
-    last = max(first, _entry(stop, "entry_stop", total, total))
+    first = entry_number(start, "entry_start", 0, total)
+    last = max(first, entry_number(stop, "entry_stop", total, total))
     parts = []
     offset = 0
     for source in sources:
@@ -133,7 +133,7 @@ def _entry_range(sources: list[Source], start: int | None, stop: int | None) -> 
     return used or parts[:1]
 
 
-def _entry(value: int | None, name: str, default: int, total: int) -> int:
+def entry_number(value: int | None, name: str, default: int, total: int) -> int:
     if value is None:
         return default
     if isinstance(value, bool):
@@ -145,7 +145,7 @@ def _entry(value: int | None, name: str, default: int, total: int) -> int:
     return min(max(entry + total if entry < 0 else entry, 0), total)
 
 
-def _require(
+def require(
     name: str, source: Source, columns: dict[str, _core.Column], unreadable: dict[str, str]
 ) -> None:
     """Raise unless there is a column, or a record with one, of that name."""
@@ -158,7 +158,7 @@ def _require(
     source.table.require(name)
 
 
-def _common_columns(
+def common_columns(
     sources: list[Source], selects: Callable[[str], bool]
 ) -> tuple[dict[str, _core.Column], dict[str, str]]:
     """Find the columns that can be read from all files, and why the others cannot."""
@@ -169,7 +169,7 @@ def _common_columns(
         reason = column.reason or refusal(column) or _misfit(column, layouts)
         for source in sources[1:]:
             if reason is None:
-                reason = _difference(column, sources[0], source)
+                reason = difference(column, sources[0], source)
         if reason is None:
             columns[column.name] = column
         else:
@@ -221,7 +221,7 @@ def _misfit(column: _core.Column, layouts: dict[str, Any]) -> str | None:
     return None
 
 
-def _difference(column: _core.Column, first: Source, source: Source) -> str | None:
+def difference(column: _core.Column, first: Source, source: Source) -> str | None:
     """Tell why a column of the first file is not that of another, or None."""
     index = source.table.find(column.name)
     if index < 0:

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from ladle import _core
+from ladle._budget import budget_nbytes, set_budget_nbytes
 from ladle._context import default_context
 from ladle._mapping import Cache, living_caches
 from ladle._units import format_nbytes, parse_nbytes
 
-__all__ = ["MemoryInfo", "info", "set_budget", "trim"]
+__all__ = ["MemoryInfo", "budget", "info", "trim"]
 
 _MEANING = {
     "resting": "cached, unused",
@@ -120,17 +121,27 @@ def trim() -> int:
     return default_context().trim()
 
 
-def set_budget(budget: int | str | None) -> None:
-    """Cap all that ladle holds in this process.
+_ASKED: Any = object()
+
+
+def budget(size: int | str | None = _ASKED) -> int:
+    """Return, or set, how much memory ladle may hold in this process: the one knob.
 
     Parameters
     ----------
-    budget : int or str or None
-        Bytes, or a size such as ``"512 MB"``; ``None`` for no cap. What is already held stays: the
-        cap governs what is asked for next, which evicts from caches or fails with
-        :class:`ladle.BudgetError`.
+    size : int or str or None, optional
+        Bytes, or a size such as ``"1 GB"``: caps all that ladle holds, and half of it is what the
+        steps of :func:`ladle.iterate` that wait may take. What is already held stays: the cap
+        governs what is asked for next, which evicts from caches or fails with
+        :class:`ladle.BudgetError`. ``None``: no cap, and the default. Left out: nothing is set.
+
+    Returns
+    -------
+    int
+        The budget in force, in bytes. By default the environment's ``LADLE_BUDGET``, which caps as
+        well, else a quarter of what the control group or the machine gives this process, which
+        caps nothing but steps that wait.
     """
-    nbytes = 0 if budget is None else parse_nbytes(budget, "budget")
-    if budget is not None and nbytes == 0:
-        raise ValueError("budget must be at least 1 byte; None is no budget")
-    default_context().set_budget(nbytes)
+    if size is _ASKED:
+        return budget_nbytes()
+    return set_budget_nbytes(None if size is None else parse_nbytes(size, "budget"))

@@ -5,6 +5,7 @@
 #include "codec/codecs.h"
 
 #include <inttypes.h>
+#include <time.h>
 
 enum { HEADER = 9, ZLIB, LZMA, LZ4, ZSTD, OLD, CODEC_COUNT };
 
@@ -26,6 +27,7 @@ static const struct codec {
 struct ladle_decompressor {
     ladle_context *context;
     void *states[CODEC_COUNT];
+    ladle_decompressed count;
 };
 
 ladle_decompressor *ladle_decompressor_create(ladle_context *context, ladle_error *error)
@@ -136,8 +138,26 @@ ladle_status ladle_blocks_check(const uint8_t *in, int64_t in_nbytes, int64_t ou
     return walk(NULL, in, in_nbytes, NULL, out_nbytes, offset, error);
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 ladle_status ladle_blocks_decompress(ladle_decompressor *decompressor, const uint8_t *in, int64_t in_nbytes,
                                      uint8_t *out, int64_t out_nbytes, int64_t offset, ladle_error *error)
 {
-    return walk(decompressor, in, in_nbytes, out, out_nbytes, offset, error);
+    int64_t begin = now_ns();
+    ladle_status status = walk(decompressor, in, in_nbytes, out, out_nbytes, offset, error);
+    decompressor->count.ns += now_ns() - begin;
+    decompressor->count.nbytes += out_nbytes;
+    return status;
+}
+
+ladle_decompressed ladle_decompressor_count(ladle_decompressor *decompressor)
+{
+    ladle_decompressed count = decompressor->count;
+    decompressor->count = (ladle_decompressed){0};
+    return count;
 }

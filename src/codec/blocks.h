@@ -27,6 +27,12 @@ typedef struct ladle_decompressor ladle_decompressor;
 ladle_decompressor *ladle_decompressor_create(ladle_context *context, ladle_error *error);
 void ladle_decompressor_release(ladle_decompressor *decompressor);
 
+/* Time and bytes out since it was asked last. */
+typedef struct ladle_decompressed {
+    int64_t ns, nbytes;
+} ladle_decompressed;
+ladle_decompressed ladle_decompressor_count(ladle_decompressor *decompressor);
+
 /* Do the headers of the chain in `in` add up to `in_nbytes` and `out_nbytes`, and can each codec have produced that
  * much? Cheap: call it before memory is allocated for the result. `offset`: of `in` in the file, for messages. */
 ladle_status ladle_blocks_check(const uint8_t *in, int64_t in_nbytes, int64_t out_nbytes, int64_t offset,

@@ -31,7 +31,8 @@ typedef struct run {
 typedef struct batch {
     ladle_reader *reader;
     ladle_target *targets;
-    ladle_vector slices;  /* of ladle_slice */
+    const atomic_bool *stop;
+    ladle_vector *slices; /* of ladle_slice */
     ladle_vector works;   /* of work, sorted by place */
     ladle_vector runs;    /* of run */
     pthread_mutex_t lock; /* guards the targets' errors while the loop runs */
@@ -44,21 +45,24 @@ static work *works_of(const batch *b)
 
 static ladle_slice *slices_of(const batch *b, const ladle_target *target)
 {
-    return b->slices.items == NULL ? NULL : (ladle_slice *)b->slices.items + target->first_slice;
+    return b->slices->items == NULL ? NULL : (ladle_slice *)b->slices->items + target->first_slice;
 }
 
 static void fail_target(batch *b, int64_t index, const ladle_error *error)
 {
+    const ladle_target *target = &b->targets[index];
     pthread_mutex_lock(&b->lock);
-    if (b->targets[index].error.status == LADLE_OK)
-        b->targets[index].error = *error;
+    if (target->error->status == LADLE_OK) {
+        *target->error = *error;
+        ladle_table_blame(target->table, target->column, target->error);
+    }
     pthread_mutex_unlock(&b->lock);
 }
 
 static bool has_failed(batch *b, int64_t index)
 {
     pthread_mutex_lock(&b->lock);
-    bool failed = b->targets[index].error.status != LADLE_OK;
+    bool failed = b->targets[index].error->status != LADLE_OK;
     pthread_mutex_unlock(&b->lock);
     return failed;
 }
@@ -66,15 +70,14 @@ static bool has_failed(batch *b, int64_t index)
 /* --- plan -------------------------------------------------------------------------------------- */
 
 /* Allocates the target's block once its pages are known to be able to fill it. */
-static ladle_status allocate(batch *b, ladle_target *target, const ladle_slice *slices, int64_t n_slices,
-                             int64_t n_items)
+static ladle_status allocate(batch *b, ladle_target *target, const ladle_slice *slices)
 {
     const ladle_column *column = &target->table->columns[target->column];
-    int64_t found = 0, count;
-    for (int64_t i = 0; i < n_slices; i++)
+    int64_t found = 0, count, n_items = target->n_items;
+    for (int64_t i = 0; i < target->n_slices; i++)
         found += slices[i].take;
     if (found != n_items)
-        return ladle_fail(&target->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+        return ladle_fail(target->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
                           "its pages hold %" PRId64 " of the %" PRId64 " values of the range", found, n_items);
     int32_t dim;
     ladle_role role = ladle_column_role(column, target->buffer, &dim);
@@ -83,12 +86,13 @@ static ladle_status allocate(batch *b, ladle_target *target, const ladle_slice *
     else if (role != LADLE_ROLE_DATA)
         count = n_items;
     else if (!ladle_multiply(n_items, column->inner, &count))
-        return ladle_fail(&target->error, LADLE_LIMIT, LADLE_NO_OFFSET, "%" PRId64 " times %" PRId64 " values", n_items,
+        return ladle_fail(target->error, LADLE_LIMIT, LADLE_NO_OFFSET, "%" PRId64 " times %" PRId64 " values", n_items,
                           column->inner);
     ladle_dtype dtype = ladle_column_buffer_dtype(column, target->buffer);
-    target->lease = ladle_lease_create(b->reader->context, dtype, count, &target->error);
+    target->lease = target->region == NULL ? ladle_lease_create(b->reader->context, dtype, count, target->error)
+                                           : ladle_lease_create_in(target->region, dtype, count, target->error);
     if (target->lease == NULL)
-        return (ladle_status)target->error.status;
+        return (ladle_status)target->error->status;
     if (role == LADLE_ROLE_OFFSETS)
         memset(ladle_lease_writable(target->lease), 0, sizeof(int64_t));
     return LADLE_OK;
@@ -98,17 +102,19 @@ static ladle_status plan_target(batch *b, int64_t index)
 {
     ladle_target *target = &b->targets[index];
     const ladle_table *table = target->table;
-    int64_t n_items;
-    target->first_slice = b->slices.count;
-    ladle_status status = table->ops->plan(table, target->column, target->buffer, target->start, target->stop,
-                                           target->offsets, &b->slices, &n_items, &target->error);
-    target->n_slices = b->slices.count - target->first_slice;
+    ladle_status status = LADLE_OK;
+    if (!target->is_planned) {
+        target->first_slice = b->slices->count;
+        status = table->ops->plan(table, target->column, target->buffer, target->start, target->stop, target->offsets,
+                                  b->slices, &target->n_items, target->error);
+        target->n_slices = b->slices->count - target->first_slice;
+    }
     if (status == LADLE_OK)
-        status = allocate(b, target, slices_of(b, target), target->n_slices, n_items);
+        status = allocate(b, target, slices_of(b, target));
     for (int64_t i = 0; i < target->n_slices && status == LADLE_OK; i++) {
-        work *w = ladle_vector_push(&b->works, &target->error);
+        work *w = ladle_vector_push(&b->works, target->error);
         if (w == NULL)
-            return (ladle_status)target->error.status;
+            return (ladle_status)target->error->status;
         const ladle_slice *slice = &slices_of(b, target)[i];
         *w = (work){table->source, slice->offset, slice->nbytes, target->first_slice + i, index};
     }
@@ -119,9 +125,10 @@ static ladle_status plan_target(batch *b, int64_t index)
 static void finish_target(batch *b, ladle_target *target)
 {
     const ladle_table *table = target->table;
-    if (target->error.status == LADLE_OK && table->ops->finish != NULL)
-        (void)table->ops->finish(table, target->column, target->buffer, slices_of(b, target), target->n_slices,
-                                 ladle_lease_writable(target->lease), &target->error);
+    if (target->error->status == LADLE_OK && table->ops->finish != NULL &&
+        table->ops->finish(table, target->column, target->buffer, slices_of(b, target), target->n_slices,
+                           ladle_lease_writable(target->lease), target->error) != LADLE_OK)
+        ladle_table_blame(table, target->column, target->error);
 }
 
 static int by_place(const void *a, const void *b)
@@ -134,11 +141,13 @@ static int by_place(const void *a, const void *b)
     return x->slice < y->slice ? -1 : x->slice > y->slice;
 }
 
-/* Can `next` be read in one go with the run that ends at `end`? */
+/* Can `next` be read in one go with the run that ends at `end`? Slices of one page always are. */
 static bool joins(const run *r, const work *previous, const work *next, int64_t end)
 {
     if (previous->source != next->source)
         return false;
+    if (next->offset >= 0 && next->offset == previous->offset && next->nbytes == previous->nbytes)
+        return true;
     if (next->offset < 0)
         return previous->offset < 0 && r->count < EMBEDDED_PER_RUN;
     return previous->offset >= 0 && next->offset - end <= GAP_NBYTES &&
@@ -174,7 +183,7 @@ static ladle_status build_runs(batch *b, ladle_error *error)
 static void decode(batch *b, const work *w, const uint8_t *record, ladle_scratch *scratch)
 {
     const ladle_target *target = &b->targets[w->target];
-    ladle_slice *slice = (ladle_slice *)b->slices.items + w->slice;
+    ladle_slice *slice = (ladle_slice *)b->slices->items + w->slice;
     ladle_error error;
     if (target->table->ops->decode(target->table, target->column, target->buffer, slice, record, scratch,
                                    ladle_lease_writable(target->lease), &error) == LADLE_OK)
@@ -192,7 +201,7 @@ static void do_one(batch *b, const work *w, ladle_scratch *scratch)
         decode(b, w, input, scratch);
         return;
     }
-    ladle_error_where(&error, " ", "page %" PRId64, ((const ladle_slice *)b->slices.items)[w->slice].page);
+    ladle_error_where(&error, " ", "page %" PRId64, ((const ladle_slice *)b->slices->items)[w->slice].page);
     fail_target(b, w->target, &error);
 }
 
@@ -201,6 +210,8 @@ static bool do_run(void *user, int64_t index, ladle_scratch *scratch)
     batch *b = user;
     const run *r = (const run *)b->runs.items + index;
     const work *works = works_of(b) + r->first;
+    if (b->stop != NULL && atomic_load_explicit(b->stop, memory_order_relaxed))
+        return false;
     ladle_scratch_forget(scratch);
     if (r->nbytes == 0) {
         for (int64_t i = 0; i < r->count; i++)
@@ -223,26 +234,32 @@ static bool do_run(void *user, int64_t index, ladle_scratch *scratch)
     return true;
 }
 
-void ladle_batch_read(ladle_reader *reader, ladle_target *targets, int64_t n_targets)
+void ladle_batch_read(ladle_reader *reader, ladle_target *targets, int64_t n_targets, ladle_vector *planned,
+                      const atomic_bool *stop)
 {
-    batch b = {.reader = reader, .targets = targets};
-    ladle_vector_init(&b.slices, reader->context, sizeof(ladle_slice));
+    batch b = {.reader = reader, .targets = targets, .stop = stop, .slices = planned};
+    ladle_vector own;
+    ladle_vector_init(&own, reader->context, sizeof(ladle_slice));
+    if (planned == NULL)
+        b.slices = &own;
     ladle_vector_init(&b.works, reader->context, sizeof(work));
     ladle_vector_init(&b.runs, reader->context, sizeof(run));
     (void)pthread_mutex_init(&b.lock, NULL);
     for (int64_t i = 0; i < n_targets; i++)
-        if (targets[i].error.status == LADLE_OK)
-            (void)plan_target(&b, i);
+        if (targets[i].error->status == LADLE_OK && plan_target(&b, i) != LADLE_OK)
+            ladle_table_blame(targets[i].table, targets[i].column, targets[i].error);
     ladle_error error;
     ladle_status status = build_runs(&b, &error);
     if (status == LADLE_OK)
         status = ladle_pool_run(reader->pool, b.runs.count, do_run, &b, &error);
+    if (status == LADLE_OK && stop != NULL && atomic_load_explicit(stop, memory_order_relaxed))
+        status = ladle_fail(&error, LADLE_CANCELLED, LADLE_NO_OFFSET, "stopped by the caller");
     for (int64_t i = 0; i < n_targets; i++) {
         ladle_target *target = &targets[i];
-        if (target->error.status == LADLE_OK && status != LADLE_OK)
-            target->error = error;
+        if (target->error->status == LADLE_OK && status != LADLE_OK)
+            fail_target(&b, i, &error);
         finish_target(&b, target);
-        if (target->error.status == LADLE_OK)
+        if (target->error->status == LADLE_OK)
             continue;
         ladle_lease_release(target->lease);
         target->lease = NULL;
@@ -250,5 +267,5 @@ void ladle_batch_read(ladle_reader *reader, ladle_target *targets, int64_t n_tar
     (void)pthread_mutex_destroy(&b.lock);
     ladle_vector_destroy(&b.runs);
     ladle_vector_destroy(&b.works);
-    ladle_vector_destroy(&b.slices);
+    ladle_vector_destroy(&own);
 }

@@ -8,6 +8,7 @@
 
 #include "deliver/pool.h"
 #include "memory/lease.h"
+#include "memory/region.h"
 #include "table/table.h"
 
 #include <ladle/deliver.h>
@@ -23,14 +24,21 @@ typedef struct ladle_target {
     int32_t column;
     int32_t buffer;
     int64_t start, stop;
-    const int64_t *offsets;        /* of the pages' entries, where the column is jagged; else NULL */
-    int64_t offsets_base;          /* the entry that offsets[0] belongs to */
-    ladle_lease *lease;            /* out: owned by the caller; NULL on failure */
-    ladle_error error;             /* out: status OK, or what went wrong */
-    int64_t first_slice, n_slices; /* the batch's own */
+    const int64_t *offsets;        /* of the page_bounds range, where the lists are COUNTED; else NULL */
+    bool is_planned;               /* first_slice, n_slices and n_items are given; else the batch plans it */
+    int64_t first_slice, n_slices; /* in the vector of slices */
+    int64_t n_items;
+    ladle_region *region; /* to cut the lease from, or NULL */
+    int64_t tag;          /* the caller's */
+    ladle_lease **slot;   /* the caller's */
+    ladle_lease *lease;   /* out: owned by the caller; NULL on failure */
+    ladle_error *error;   /* in: OK; out: what went wrong. Targets that share one fail together */
 } ladle_target;
 
-/* Reads all targets whose error.status is OK. Each succeeds or fails for itself. */
-void ladle_batch_read(ladle_reader *reader, ladle_target *targets, int64_t n_targets);
+/* Reads all targets whose error->status is OK. Each succeeds or fails for itself, but for those that share an error.
+ * `planned`: the slices of planned targets, to which those of the others are added, or NULL. `stop`: NULL, or becomes
+ * true when nobody wants the result any more; the targets that were not read by then are CANCELLED. */
+void ladle_batch_read(ladle_reader *reader, ladle_target *targets, int64_t n_targets, ladle_vector *planned,
+                      const atomic_bool *stop);
 
 #endif

@@ -32,6 +32,7 @@ struct ladle_pool {
     pthread_cond_t ended; /* no worker is engaged in some loop any more */
     loop *loops;          /* that have jobs left, oldest first */
     idle_scratch *idle;
+    ladle_decompressed decompressed;
     int32_t n_workers;
     bool ending;
     pthread_t workers[MAX_THREADS];
@@ -83,6 +84,14 @@ void ladle_pool_release(ladle_pool *pool)
     ladle_context_release(context);
 }
 
+ladle_decompressed ladle_pool_decompressed(ladle_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    ladle_decompressed all = pool->decompressed;
+    pthread_mutex_unlock(&pool->lock);
+    return all;
+}
+
 /* --- scratches ------------------------------------------------------------------------------- */
 
 static idle_scratch *take_scratch(ladle_pool *pool, ladle_error *error)
@@ -105,7 +114,10 @@ static idle_scratch *take_scratch(ladle_pool *pool, ladle_error *error)
 static void give_scratch(ladle_pool *pool, idle_scratch *s)
 {
     ladle_scratch_relax(&s->scratch);
+    ladle_decompressed more = ladle_decompressor_count(s->scratch.decompressor);
     pthread_mutex_lock(&pool->lock);
+    pool->decompressed.ns += more.ns;
+    pool->decompressed.nbytes += more.nbytes;
     s->next = pool->idle;
     pool->idle = s;
     pthread_mutex_unlock(&pool->lock);

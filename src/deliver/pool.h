@@ -16,6 +16,9 @@ ladle_pool *ladle_pool_create(ladle_context *context, int32_t n_threads, ladle_e
 void ladle_pool_release(ladle_pool *pool);
 int32_t ladle_pool_threads(const ladle_pool *pool);
 
+/* What the loops that have ended decompressed. */
+ladle_decompressed ladle_pool_decompressed(ladle_pool *pool);
+
 /* One job. It reports through `user`; false stops the loop: jobs not begun are left out. */
 typedef bool (*ladle_pool_job)(void *user, int64_t index, ladle_scratch *scratch);
 

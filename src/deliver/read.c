@@ -1,6 +1,7 @@
 /* Requests -> targets, offsets and gathers; and the same through a cache. */
 #include "base/error.h"
 #include "deliver/batch.h"
+#include "deliver/counts.h"
 #include "deliver/gather.h"
 
 #include <inttypes.h>
@@ -62,6 +63,15 @@ ladle_reader *ladle_reader_create(ladle_context *context, int32_t n_threads, lad
 int32_t ladle_reader_threads(const ladle_reader *reader)
 {
     return ladle_pool_threads(reader->pool);
+}
+
+void ladle_reader_describe(ladle_reader *reader, ladle_reader_info *info)
+{
+    ladle_decompressed all = ladle_pool_decompressed(reader->pool);
+    ladle_reader_info full = {sizeof full, all.ns, all.nbytes};
+    size_t size = info->struct_size < sizeof full ? info->struct_size : sizeof full;
+    full.struct_size = size;
+    memcpy(info, &full, size);
 }
 
 void ladle_reader_retain(ladle_reader *reader)
@@ -139,45 +149,6 @@ size_t ladle_request_key(const ladle_request *request, char *out, size_t size)
 
 /* --- offsets from counts ----------------------------------------------------------------------- */
 
-/* One loop without a branch for each entry; `bits` gathers what any count was. A count above INT64_MAX turns negative
- * in the cast, so one look at the sign refuses both. */
-#define SUM_COUNTS(type)                              \
-    do {                                              \
-        const type *counts = ladle_lease_data(lease); \
-        for (int64_t i = 0; i < n; i++) {             \
-            int64_t count = (int64_t)counts[i];       \
-            bits |= (uint64_t)count;                  \
-            sum += (uint64_t)count;                   \
-            offsets[i + 1] = (int64_t)sum;            \
-        }                                             \
-    } while (0)
-
-/* Sums up the counts of `lease` into `offsets`, n + 1 values from 0. Returns the entry whose count cannot be, or -1. */
-static int64_t sum_counts(const ladle_lease *lease, int64_t *offsets)
-{
-    int64_t n = ladle_lease_count(lease);
-    uint64_t bits = 0, sum = 0;
-    offsets[0] = 0;
-    switch (ladle_lease_dtype(lease)) {
-    case LADLE_DTYPE_I8: SUM_COUNTS(int8_t); break;
-    case LADLE_DTYPE_U8: SUM_COUNTS(uint8_t); break;
-    case LADLE_DTYPE_I16: SUM_COUNTS(int16_t); break;
-    case LADLE_DTYPE_U16: SUM_COUNTS(uint16_t); break;
-    case LADLE_DTYPE_I32: SUM_COUNTS(int32_t); break;
-    case LADLE_DTYPE_U32: SUM_COUNTS(uint32_t); break;
-    case LADLE_DTYPE_I64: SUM_COUNTS(int64_t); break;
-    default: SUM_COUNTS(uint64_t); break;
-    }
-    /* Fewer than 2^31 counts below 2^32 cannot overflow: nothing else is seen in honest files. */
-    if (bits < UINT64_C(1) << 32 && n < INT64_C(1) << 31)
-        return -1;
-    const int64_t most = INT64_C(1) << 48; /* far above any memory */
-    for (int64_t i = 0; i < n; i++)
-        if (offsets[i + 1] < offsets[i] || offsets[i + 1] > most)
-            return i;
-    return -1;
-}
-
 /* The offsets of lists with one counter over one range: made once for all requests that need them. */
 typedef struct lengths {
     ladle_table *table;
@@ -187,26 +158,6 @@ typedef struct lengths {
     int64_t target;       /* of its counts, while they are read; -1 if the offsets were given */
     ladle_error error;
 } lengths;
-
-static void make_offsets(ladle_reader *reader, lengths *l, ladle_target *counts)
-{
-    l->error = counts->error;
-    if (l->error.status != LADLE_OK) {
-        ladle_table_blame(l->table, l->counter, &l->error);
-        return;
-    }
-    l->offsets = ladle_lease_create(reader->context, LADLE_DTYPE_I64, l->stop - l->start + 1, &l->error);
-    if (l->offsets == NULL)
-        return;
-    int64_t bad = sum_counts(counts->lease, ladle_lease_writable(l->offsets));
-    if (bad < 0)
-        return;
-    ladle_fail(&l->error, LADLE_CORRUPT, LADLE_NO_OFFSET, "the count of entry %" PRId64 " is negative or too large",
-               l->start + bad);
-    ladle_table_blame(l->table, l->counter, &l->error);
-    ladle_lease_release(l->offsets);
-    l->offsets = NULL;
-}
 
 /* --- many requests in one pass ----------------------------------------------------------------- */
 
@@ -272,7 +223,7 @@ static int64_t find_twin(const many *m, int64_t index)
 }
 
 static void add_target(ladle_target *target, ladle_table *table, int32_t column, int32_t buffer, int64_t start,
-                       int64_t stop)
+                       int64_t stop, ladle_error *error)
 {
     memset(target, 0, sizeof *target);
     target->table = table;
@@ -280,15 +231,7 @@ static void add_target(ladle_target *target, ladle_table *table, int32_t column,
     target->buffer = buffer;
     target->start = start;
     target->stop = stop;
-}
-
-static void take_target(many *m, int64_t request, ladle_target *target)
-{
-    m->leases[request] = target->lease;
-    if (target->error.status == LADLE_OK)
-        return;
-    m->errors[request] = target->error;
-    ladle_table_blame(target->table, target->column, &m->errors[request]);
+    target->error = error;
 }
 
 /* First pass: counts of all lengths that are not given, and flat data. */
@@ -299,22 +242,25 @@ static void read_first_pass(many *m)
     for (int64_t i = 0; i < m->lengths.count; i++)
         if (all[i].offsets == NULL && all[i].error.status == LADLE_OK) {
             all[i].target = n;
-            add_target(&m->targets[n++], all[i].table, all[i].counter, 0, all[i].start, all[i].stop);
+            add_target(&m->targets[n++], all[i].table, all[i].counter, 0, all[i].start, all[i].stop, &all[i].error);
         }
     int64_t n_counts = n;
     for (int64_t i = 0; i < m->n; i++)
         if (m->errors[i].status == LADLE_OK && m->needs[i] < 0 && m->twins[i] < 0 && !is_gathered(&m->requests[i])) {
             const ladle_request *r = &m->requests[i];
             m->owners[n - n_counts] = i;
-            add_target(&m->targets[n++], r->table, r->column, r->buffer, r->start, r->stop);
+            add_target(&m->targets[n++], r->table, r->column, r->buffer, r->start, r->stop, &m->errors[i]);
         }
-    ladle_batch_read(m->reader, m->targets, n);
+    ladle_batch_read(m->reader, m->targets, n, NULL, NULL);
     for (int64_t i = n_counts; i < n; i++)
-        take_target(m, m->owners[i - n_counts], &m->targets[i]);
+        m->leases[m->owners[i - n_counts]] = m->targets[i].lease;
     for (int64_t i = 0; i < m->lengths.count; i++)
         if (all[i].target >= 0) {
-            make_offsets(m->reader, &all[i], &m->targets[all[i].target]);
-            ladle_lease_release(m->targets[all[i].target].lease);
+            lengths *l = &all[i];
+            ladle_lease *counts = m->targets[l->target].lease;
+            if (counts != NULL)
+                l->offsets = ladle_sum_counts(m->reader->context, l->table, l->counter, l->start, counts, &l->error);
+            ladle_lease_release(counts);
         }
 }
 
@@ -335,15 +281,14 @@ static void read_second_pass(many *m)
             m->leases[i] = l->offsets;
         } else {
             m->owners[n] = i;
-            add_target(&m->targets[n], r->table, r->column, r->buffer, r->start, r->stop);
+            add_target(&m->targets[n], r->table, r->column, r->buffer, r->start, r->stop, &m->errors[i]);
             m->targets[n].offsets = ladle_lease_data(l->offsets);
-            m->targets[n].offsets_base = l->start;
             n++;
         }
     }
-    ladle_batch_read(m->reader, m->targets, n);
+    ladle_batch_read(m->reader, m->targets, n, NULL, NULL);
     for (int64_t i = 0; i < n; i++)
-        take_target(m, m->owners[i], &m->targets[i]);
+        m->leases[m->owners[i]] = m->targets[i].lease;
     for (int64_t i = 0; i < m->n; i++) {
         const ladle_request *r = &m->requests[i];
         if (m->errors[i].status != LADLE_OK || !is_gathered(r))

@@ -94,14 +94,15 @@ int64_t ladle_context_trim(ladle_context *context)
 /* Who bounds what rests does not want as much again lying free. With the lock of the list. */
 static void bound_pool(ladle_context *context)
 {
-    int64_t sum = 0;
+    int64_t sum = 0, recycled = 0;
     bool bounded = context->reclaimers != NULL;
     for (const ladle_reclaimer *r = context->reclaimers; r != NULL; r = r->next) {
         bounded = bounded && (r->bound > 0 || !r->registered);
         sum += r->registered ? r->bound : 0;
+        recycled += r->registered ? r->recycled : 0;
     }
     int64_t most = bounded ? ladle_max(least_pool_nbytes, sum / POOL_SHARE) : context->pool_max;
-    ladle_heap_set_pool(&context->heap, ladle_min(most, context->pool_max));
+    ladle_heap_set_pool(&context->heap, ladle_min(most, context->pool_max) + recycled);
 }
 
 void ladle_context_set_pool(ladle_context *context, int64_t max_nbytes)

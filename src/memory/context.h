@@ -50,7 +50,8 @@ typedef int64_t (*ladle_reclaim)(void *user, int64_t need, bool may_wait);
 typedef struct ladle_reclaimer {
     ladle_reclaim reclaim;
     void *user;
-    int64_t bound;                           /* bytes that its owner may hold at rest in memory; 0: no bound */
+    int64_t bound;    /* bytes that its owner may hold at rest in memory; 0: no bound */
+    int64_t recycled; /* bytes that its owner lets go of only to ask for them again: the pool may keep as much more */
     struct ladle_reclaimer *next, *previous; /* the context's list, under its lock, like what follows */
     int calls;                               /* under way: it stays in the list until there are none */
     bool registered;                         /* no new call where not */
@@ -59,7 +60,8 @@ typedef struct ladle_reclaimer {
 
 void ladle_context_add_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer);
 
-/* Changes `bound`. Where all who are registered have one, so has the pool: an eighth of their sum, at least 1 MiB. */
+/* Changes `bound`. Where all who are registered have one, so has the pool: an eighth of their sum, at least 1 MiB,
+ * and what they recycle. */
 void ladle_context_bound_reclaimer(ladle_context *context, ladle_reclaimer *reclaimer, int64_t bound);
 
 /* Returns when no call into the reclaimer is under way any more. Twice is allowed. */

@@ -24,6 +24,7 @@ enum {
     SMALL_MAX = 32 << 10,
     SLAB_SIZE = 256 << 10,
     PAGE = 4096,
+    HUGE_MIN = 4 << 20, /* worth huge pages of 2 MiB */
     GROW_MAX = 4 /* a pooled block is grown to at most this many times its size */
 };
 
@@ -48,6 +49,11 @@ static size_t round_to_class(size_t size, size_t steps, size_t grain)
     while (size > step * steps * 2)
         step *= 2;
     return (size + step - 1) / step * step;
+}
+
+bool ladle_heap_is_malloc(void)
+{
+    return LADLE_HEAP_MALLOC;
 }
 
 size_t ladle_heap_capacity(size_t size)
@@ -89,7 +95,13 @@ void ladle_heap_destroy(ladle_heap *heap)
 static void *map_pages(size_t nbytes)
 {
     void *memory = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    if (nbytes >= HUGE_MIN)
+        (void)madvise(memory, nbytes, MADV_HUGEPAGE); /* a wish: without it there are more page faults */
+#endif
+    return memory;
 }
 
 static void *map_slab(void)

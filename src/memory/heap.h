@@ -39,6 +39,9 @@ typedef struct ladle_heap {
 int ladle_heap_init(ladle_heap *heap, int64_t pool_max);
 void ladle_heap_destroy(ladle_heap *heap);
 
+/* Is everything from malloc? */
+bool ladle_heap_is_malloc(void);
+
 /* Bytes that a request for `size` will occupy; 0 where no address space could hold it. */
 size_t ladle_heap_capacity(size_t size);
 

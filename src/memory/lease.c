@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "memory/region.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -15,8 +16,9 @@
 
 struct ladle_lease {
     ladle_context *context;
+    ladle_region *region; /* that data lies in, or NULL: it has pages of its own */
     uint8_t *data;
-    size_t capacity; /* of the pages behind data */
+    size_t capacity; /* of what lies behind data */
     int64_t count;   /* values */
     ladle_dtype dtype;
     uint32_t layout_nbytes;
@@ -24,7 +26,8 @@ struct ladle_lease {
     atomic_uint_fast64_t state;
 };
 
-ladle_lease *ladle_lease_create(ladle_context *context, ladle_dtype dtype, int64_t count, ladle_error *error)
+static ladle_lease *create(ladle_context *context, ladle_region *region, ladle_dtype dtype, int64_t count,
+                           ladle_error *error)
 {
     int64_t nbytes;
     int64_t most = ladle_context_limits(context)->max_buffer_nbytes;
@@ -37,8 +40,12 @@ ladle_lease *ladle_lease_create(ladle_context *context, ladle_dtype dtype, int64
     ladle_lease *lease = ladle_alloc(context, sizeof *lease, LADLE_MEMORY_METADATA, error);
     if (lease == NULL)
         return NULL;
-    lease->data =
-        ladle_pages_alloc(context, nbytes == 0 ? 1 : (size_t)nbytes, LADLE_MEMORY_LEASED, &lease->capacity, error);
+    size_t size = nbytes == 0 ? 1 : (size_t)nbytes;
+    if (region != NULL)
+        lease->data = ladle_region_cut(region, size, &lease->capacity);
+    lease->region = lease->data == NULL ? NULL : region;
+    if (lease->data == NULL)
+        lease->data = ladle_pages_alloc(context, size, LADLE_MEMORY_LEASED, &lease->capacity, error);
     if (lease->data == NULL) {
         ladle_free(context, lease, sizeof *lease, LADLE_MEMORY_METADATA);
         return NULL;
@@ -49,6 +56,16 @@ ladle_lease *ladle_lease_create(ladle_context *context, ladle_dtype dtype, int64
     lease->dtype = dtype;
     atomic_init(&lease->state, 1);
     return lease;
+}
+
+ladle_lease *ladle_lease_create(ladle_context *context, ladle_dtype dtype, int64_t count, ladle_error *error)
+{
+    return create(context, NULL, dtype, count, error);
+}
+
+ladle_lease *ladle_lease_create_in(ladle_region *region, ladle_dtype dtype, int64_t count, ladle_error *error)
+{
+    return create(ladle_region_context(region), region, dtype, count, error);
 }
 
 /* Of a lease that nobody holds any more. */
@@ -65,11 +82,16 @@ static void let_go(ladle_lease *lease, uint64_t holder, ladle_memory_kind kind)
 {
     /* Read before the count falls: afterwards others may free the lease at any time. */
     ladle_context *context = lease->context;
+    ladle_region *region = lease->region;
     uint8_t *data = lease->data;
     size_t capacity = lease->capacity;
     ladle_context_retain(context);
     uint64_t before = atomic_fetch_sub(&lease->state, holder);
-    if ((before & HOLDERS) == holder)
+    if ((before & HOLDERS) == holder && region != NULL) {
+        if (kind != LADLE_MEMORY_LEASED)
+            ladle_ledger_move(context, kind, LADLE_MEMORY_LEASED, (int64_t)capacity);
+        ladle_region_drop(region, data, capacity);
+    } else if ((before & HOLDERS) == holder)
         ladle_pages_free(context, data, capacity, kind);
     else if (holder == 1 && (before & USERS) == 1)
         ladle_ledger_move(context, LADLE_MEMORY_LEASED, LADLE_MEMORY_RESTING, (int64_t)capacity);

@@ -79,9 +79,8 @@ typedef struct page_view {
     int64_t key_nbytes;     /* entry offsets count from the start of the key */
     const uint8_t *offsets; /* big-endian i32, or NULL */
     int64_t n_offsets;
-    bool sizes;      /* they are sizes */
-    bool generate;   /* they were left out */
-    bool in_scratch; /* data is in scratch->output */
+    bool sizes;    /* they are sizes */
+    bool generate; /* they were left out */
 } page_view;
 
 static ladle_status view_embedded(const ladle_tree_pages *pages, int64_t page, page_view *view, ladle_error *error)
@@ -314,7 +313,11 @@ static ladle_status open_page(const ladle_table *table, int32_t column, const la
             return ladle_fail(error, LADLE_LIMIT, slice->offset,
                               "a payload of %" PRId64 " bytes exceeds max_page_nbytes, %" PRId64, h.key.object_nbytes,
                               limit);
-        if (h.key.object_nbytes > stored) {
+        bool in_scratch = scratch->page != NULL && scratch->page_offset == slice->offset &&
+                          scratch->page_nbytes == h.key.object_nbytes;
+        if (h.key.object_nbytes > stored && in_scratch) {
+            payload = scratch->page; /* another slice of the same page */
+        } else if (h.key.object_nbytes > stored) {
             status = ladle_blocks_check(payload, stored, h.key.object_nbytes, offset, error);
             if (status != LADLE_OK)
                 return status;
@@ -325,7 +328,11 @@ static ladle_status open_page(const ladle_table *table, int32_t column, const la
             status = ladle_blocks_decompress(scratch->decompressor, payload, stored, out, h.key.object_nbytes, offset,
                                              error);
             payload = out;
-            view->in_scratch = !straight;
+            if (status == LADLE_OK && !straight) {
+                scratch->page = out;
+                scratch->page_offset = slice->offset;
+                scratch->page_nbytes = h.key.object_nbytes;
+            }
         }
         view->data = payload;
         view->data_nbytes = h.border;

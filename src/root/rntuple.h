@@ -317,7 +317,8 @@ enum {
     LADLE_MARK_CLUSTER,
     LADLE_MARK_BASE,   /* of lists: added to ends, the items of the range before this cluster; of switches: the first
                         * cluster of the range */
-    LADLE_MARK_BEFORE, /* end of the list before the slice's first; -1: the last one of the slice before */
+    LADLE_MARK_BEFORE, /* end of the list before the slice's first; -1: the one before it in the page,
+                        * or the last one of the slice before */
     LADLE_MARK_FIRST,  /* out: the first end in the slice */
     LADLE_MARK_LAST    /* out: the last one */
 };

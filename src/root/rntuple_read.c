@@ -91,11 +91,11 @@ typedef struct task {
     ladle_error *error;
 } task;
 
-/* Ends of lists from the slice's page into `to`, plus `base`. */
+/* Ends of lists from the slice's page into `to`, plus `base`. Finds the end before the first where it is in the page. */
 static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
 {
     ladle_slice *slice = t->slice;
-    int64_t before = ladle_max(slice->mark[LADLE_MARK_BEFORE], 0), most;
+    int64_t *before = &slice->mark[LADLE_MARK_BEFORE], most;
     ladle_status status = ladle_rntuple_most(t->table, &t->cluster, t->index, 0, &most, t->error);
     if (status != LADLE_OK)
         return status;
@@ -105,8 +105,12 @@ static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
         slice->mark[LADLE_MARK_FIRST] = slice->mark[LADLE_MARK_LAST] = 0;
         return LADLE_OK;
     }
-    if (!ladle_elements_ends(t->encoding, to, t->elements, t->count, slice->skip, slice->take, base, before, most,
-                             &slice->mark[LADLE_MARK_LAST]))
+    bool good = *before >= 0 || slice->skip == 0 ||
+                ladle_elements_ends(t->encoding, &(int64_t){0}, t->elements, t->count, slice->skip - 1, 1, 0, 0, most,
+                                    before);
+    good = good && ladle_elements_ends(t->encoding, to, t->elements, t->count, slice->skip, slice->take, base,
+                                       ladle_max(*before, 0), most, &slice->mark[LADLE_MARK_LAST]);
+    if (!good)
         return ladle_fail(t->error, LADLE_CORRUPT, slice->offset,
                           "the ends of its lists fall, or pass the %" PRId64 " items of the cluster", most);
     slice->mark[LADLE_MARK_FIRST] = (int64_t)((uint64_t)to[0] - (uint64_t)base);
@@ -117,8 +121,8 @@ static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
 static ladle_status decode_options(task *t, int64_t *to)
 {
     int64_t base = t->slice->mark[LADLE_MARK_BASE];
-    int64_t previous = ladle_max(t->slice->mark[LADLE_MARK_BEFORE], 0) + base;
     ladle_status status = decode_ends(t, to, base);
+    int64_t previous = ladle_max(t->slice->mark[LADLE_MARK_BEFORE], 0) + base;
     bool known = t->slice->mark[LADLE_MARK_BEFORE] >= 0, good = true;
     for (int64_t i = 0; i < t->slice->take && status == LADLE_OK; i++) {
         int64_t end = to[i];
@@ -260,6 +264,19 @@ static ladle_status rntuple_decode(const ladle_table *base, int32_t column, int3
     case LADLE_ROLE_PLACES: return decode_switch(&t, NULL, (int64_t *)(void *)to);
     default: return is_values ? decode_data(&t, dtype, to) : decode_lengths(&t, dtype == LADLE_DTYPE_U64, to);
     }
+}
+
+/* ops->begin */
+static bool rntuple_begin(const ladle_table *base, int32_t column, int32_t buffer, ladle_slice *slice)
+{
+    const ladle_rntuple *table = ladle_rntuple_of(base);
+    if (!table->streams[table->layouts[column].streams[buffer]].is_lists)
+        return true;
+    if (slice->page < 0)
+        slice->mark[LADLE_MARK_BEFORE] = 0;
+    else if (slice->skip > 0)
+        slice->mark[LADLE_MARK_BEFORE] = -1;
+    return slice->mark[LADLE_MARK_BEFORE] >= 0 || slice->skip > 0;
 }
 
 /* Does the slice reach the last list of its cluster? */
@@ -508,6 +525,7 @@ static void rntuple_release(ladle_table *base)
 static const ladle_table_ops rntuple_ops = {
     .release = rntuple_release,
     .plan = ladle_rntuple_plan,
+    .begin = rntuple_begin,
     .decode = rntuple_decode,
     .finish = rntuple_finish,
     .storage = rntuple_storage,

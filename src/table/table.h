@@ -77,6 +77,10 @@ typedef struct ladle_table_ops {
     ladle_status (*plan)(const ladle_table *table, int32_t column, int32_t buffer, int64_t start, int64_t stop,
                          const int64_t *offsets, ladle_vector *slices, int64_t *n_items, ladle_error *error);
 
+    /* NULL, or makes the rest of a planned slice, or a whole one, the first of a buffer; false where that needs a plan
+     * of its own. */
+    bool (*begin)(const ladle_table *table, int32_t column, int32_t buffer, ladle_slice *slice);
+
     /* Decodes one slice into `buffer_data`, at its place. `record`: slice->nbytes bytes, NULL if offset is -1. Slices
      * of one record follow each other in one thread: the scratch may hold it decompressed. */
     ladle_status (*decode)(const ladle_table *table, int32_t column, int32_t buffer, ladle_slice *slice,

@@ -38,14 +38,14 @@ def test_trim():
 
 
 def test_budget_of_the_process():
-    ladle.memory.set_budget("200 MB")
+    ladle.memory.budget("200 MB")
     try:
         assert ladle.memory.info()["budget"] == 200_000_000
     finally:
-        ladle.memory.set_budget(None)
+        ladle.memory.budget(None)
     assert ladle.memory.info()["budget"] == 0
     with pytest.raises(ValueError, match="budget"):
-        ladle.memory.set_budget(0)
+        ladle.memory.budget(0)
 
 
 SCRIPT = """

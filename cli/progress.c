@@ -1,0 +1,41 @@
+#include "progress.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void cli_progress_begin(cli_progress *progress)
+{
+    *progress = (cli_progress){.wanted = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO)};
+    (void)clock_gettime(CLOCK_MONOTONIC, &progress->last);
+}
+
+void cli_progress_show(cli_progress *progress, const char *format, ...)
+{
+    struct timespec now;
+    if (!progress->wanted || clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
+        return;
+    }
+    double since =
+        (double)(now.tv_sec - progress->last.tv_sec) + (double)(now.tv_nsec - progress->last.tv_nsec) * 1e-9;
+    if (since < 0.1) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("\r\033[K", stderr);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fflush(stderr);
+    progress->shown = true;
+    progress->last = now;
+}
+
+void cli_progress_clear(cli_progress *progress)
+{
+    if (progress->shown) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr);
+        progress->shown = false;
+    }
+}

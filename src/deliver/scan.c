@@ -1,0 +1,488 @@
+#include "deliver/scan.h"
+#include "deliver/spill.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    DEFAULT_BUDGET_NBYTES = 1 << 30,
+    WINDOW_NBYTES = 64 << 20,
+    LEAST_GROUP_NBYTES = 4 << 20,
+    STACK_NBYTES = 256 << 10
+};
+
+struct ladle_scan {
+    ladle_context *context;
+    ladle_reader *reader;
+    ladle_scan_options options;
+    pid_t pid; /* that started the thread */
+    pthread_t thread;
+    bool has_thread;
+    atomic_bool stop;
+    ladle_reclaimer bound;  /* of what waits: the pool of the context is kept in proportion */
+    pthread_mutex_t lock;   /* guards what follows */
+    pthread_cond_t ready;   /* a step waits, or none will */
+    pthread_cond_t room;    /* a step was taken, a part added, or the scan stopped */
+    ladle_scan_part *parts; /* that are not decoded to their ends; the first one is the producer's */
+    int64_t n_parts;        /* that were added */
+    ladle_scan_step *steps; /* that wait, in order */
+    int64_t waiting_nbytes; /* in memory */
+    int64_t spilled_nbytes; /* in files */
+    ladle_region *lent[2]; /* of the last two steps that were handed out, the last one first: the caller's */
+    bool is_busy;          /* a window is under way */
+    bool cannot_spill;     /* the producer's: there is no place for a file */
+};
+
+/* --- decoding ahead --------------------------------------------------------------------------- */
+
+/* How many of the steps ahead to decode at once: to the border of a cluster where the budget allows, since the pages of a
+ * window that ends elsewhere are decoded again for the next one. The first step goes to the caller at once, so that only
+ * the others wait. */
+static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part, double *nbytes)
+{
+    const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
+    int64_t n = part->reaches.count - part->n_used, fitting = 0, bordered = 0;
+    double budget = (double)scan->options.budget_nbytes, waiting = 0;
+    double enough = budget / 2 < WINDOW_NBYTES ? budget / 2 : WINDOW_NBYTES;
+    for (; fitting < n && (bordered == 0 || waiting < enough); fitting++) {
+        if (fitting > 0 && waiting + reaches[fitting].nbytes > budget)
+            break;
+        waiting += fitting > 0 ? reaches[fitting].nbytes : 0;
+        if (reaches[fitting].at_border)
+            bordered = fitting + 1;
+    }
+    int64_t chosen = bordered > 0 ? bordered : fitting;
+    for (int64_t i = 0; i < chosen; i++)
+        *nbytes += reaches[i].nbytes;
+    return chosen;
+}
+
+/* Waits until what is going to be decoded fits, and, where it is going to be in a file, the caller has had half
+ * of the one before; false: the scan was stopped. */
+static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes)
+{
+    pthread_mutex_lock(&scan->lock);
+    while (!atomic_load(&scan->stop) && scan->steps != NULL &&
+           ((double)scan->waiting_nbytes + nbytes > (double)scan->options.budget_nbytes ||
+            (spilled_nbytes > 0 && (double)scan->spilled_nbytes > spilled_nbytes / 2)))
+        pthread_cond_wait(&scan->room, &scan->lock);
+    pthread_mutex_unlock(&scan->lock);
+    return !atomic_load(&scan->stop);
+}
+
+/* Says which entries an error concerns, and, where no column is at fault, of which table. */
+static void tell_range(ladle_scan_step *step)
+{
+    if (step->error.status == LADLE_OK)
+        return;
+    if (step->error.where[0] == '\0')
+        ladle_error_where(&step->error, "", "%s: %s", step->step.table->file_path, step->step.table->name);
+    size_t n = strlen(step->error.message), room = sizeof step->error.message - n;
+    char text[64];
+    int length =
+        snprintf(text, sizeof text, " (in entries %" PRId64 " to %" PRId64 ")", step->step.start, step->step.stop);
+    if (length > 0 && (size_t)length < room)
+        memcpy(step->error.message + n, text, (size_t)length + 1);
+}
+
+/* Adds steps to those that wait. */
+static void push_steps(ladle_scan *scan, ladle_scan_part *part, ladle_scan_step *first)
+{
+    pthread_mutex_lock(&scan->lock);
+    ladle_scan_step **last = &scan->steps;
+    while (*last != NULL)
+        last = &(*last)->next;
+    while (first != NULL) {
+        ladle_scan_step *next = first->next;
+        first->next = NULL;
+        if (part->is_skipped || atomic_load(&scan->stop)) {
+            ladle_scan_step_release(scan->context, first);
+        } else {
+            tell_range(first);
+            *(first->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes) += first->step.nbytes;
+            *last = first;
+            last = &first->next;
+        }
+        first = next;
+    }
+    pthread_cond_signal(&scan->ready);
+    pthread_mutex_unlock(&scan->lock);
+}
+
+static bool is_short_of_memory(const ladle_scan_step *steps)
+{
+    for (; steps != NULL; steps = steps->next)
+        if (steps->error.status == LADLE_BUDGET || steps->error.status == LADLE_NOMEM)
+            return true;
+    return false;
+}
+
+static void release_steps(ladle_context *context, ladle_scan_step *steps)
+{
+    while (steps != NULL) {
+        ladle_scan_step *next = steps->next;
+        ladle_scan_step_release(context, steps);
+        steps = next;
+    }
+}
+
+/* A step of which nothing is known but that it fails. Where there is no memory even for that, it is all that is left of
+ * the part: that much is always told. */
+static ladle_scan_step *failed_step(ladle_scan_part *part, int64_t stop, const ladle_error *failure)
+{
+    ladle_scan_step *step = ladle_scan_step_create(part, 0, part->at, stop, NULL);
+    if (step == NULL) {
+        step = part->spare;
+        part->spare = NULL;
+        step->step.part = part->number;
+        step->step.start = part->at;
+        step->step.stop = stop = part->stop;
+    }
+    step->error = *failure;
+    part->at = stop;
+    return step;
+}
+
+/* Does the rest of the cluster take so much more than the budget that its pages would be decoded again and again? Then
+ * how far to look ahead for a window that waits in a file. */
+static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, ladle_scan_sight *sight)
+{
+    const ladle_scan_reach *next = (const ladle_scan_reach *)part->reaches.items + part->n_used;
+    double budget = (double)scan->options.budget_nbytes, entries = (double)(ladle_scan_next_border(part) - part->at);
+    double offsets = (double)sizeof(int64_t) * (double)part->lists.count;
+    if (offsets * entries > budget)
+        entries = budget / offsets;
+    *sight = (ladle_scan_sight){part->nbytes_per_entry * entries * 1.0625, budget};
+    return !scan->cannot_spill && scan->options.step_entries == 0 &&
+           part->nbytes_per_entry * entries > budget + next->nbytes;
+}
+
+/* Decodes a window into a file. NULL: the scan was stopped, or that cannot be, and part->at says which. */
+static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, ladle_scan_sight sight)
+{
+    int64_t failed_stop, n = 0;
+    double nbytes = 0;
+    part->reaches.count = part->n_used = 0;
+    if (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, NULL) != LADLE_OK)
+        return NULL;
+    const ladle_scan_reach *reaches = part->reaches.items;
+    for (bool ends = false; n < part->reaches.count && !ends; n++) {
+        nbytes += reaches[n].nbytes + (double)part->n_buffers * LADLE_REGION_GRAIN;
+        ends = reaches[n].at_border;
+    }
+    if (!wait_for_room(scan, 0, nbytes))
+        return NULL;
+    ladle_spill *spill = ladle_spill_create(scan->context, NULL, (int64_t)nbytes, NULL);
+    ladle_scan_step *first = NULL;
+    int64_t group = ladle_max(scan->options.budget_nbytes / 4, LEAST_GROUP_NBYTES);
+    if (spill == NULL ||
+        ladle_scan_decode(part, scan->reader, n, spill, group, &scan->stop, &first, NULL) != LADLE_OK) {
+        scan->cannot_spill = true;
+    } else {
+        part->n_used = n;
+        part->at = reaches[n - 1].stop;
+    }
+    ladle_spill_release(spill);
+    return first;
+}
+
+/* Decodes the part's next window. NULL: the scan was stopped. */
+static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
+{
+    ladle_error error;
+    int64_t failed_stop;
+    double budget = (double)scan->options.budget_nbytes, nbytes = 0;
+    /* A step more than the budget is decoded at once: see choose_window. */
+    ladle_scan_sight sight = {(budget + (double)scan->options.step_nbytes) * 1.25, budget / 4};
+    if (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, &error) != LADLE_OK)
+        return failed_step(part, failed_stop, &error);
+    ladle_scan_sight far;
+    if (part->n_used == 0 && wants_spill(scan, part, &far)) {
+        ladle_scan_step *spilled = spill_window(scan, part, far);
+        if (spilled != NULL || atomic_load(&scan->stop))
+            return spilled;
+        part->reaches.count = part->n_used = 0;
+        scan->cannot_spill = true;
+        return next_window(scan, part);
+    }
+    int64_t n = choose_window(scan, part, &nbytes);
+    if (!wait_for_room(scan, nbytes, 0))
+        return NULL;
+    ladle_scan_step *first;
+    ladle_status status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
+    if (n > 1 && (status != LADLE_OK || is_short_of_memory(first))) {
+        release_steps(scan->context, first);
+        n = 1;
+        status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
+    }
+    part->n_used += n;
+    int64_t stop = ((const ladle_scan_reach *)part->reaches.items)[part->n_used - 1].stop;
+    if (status == LADLE_OK)
+        part->at = stop;
+    else
+        first = failed_step(part, stop, &error);
+    if (part->n_used == part->reaches.count)
+        ladle_scan_forget_horizon(part);
+    return first;
+}
+
+/* Takes the first part one window further. False: there is nothing to do. Called with the lock held. */
+static bool produce(ladle_scan *scan)
+{
+    ladle_scan_part *part = scan->parts;
+    if (part == NULL || atomic_load(&scan->stop))
+        return false;
+    scan->is_busy = true;
+    bool skipped = part->is_skipped;
+    pthread_mutex_unlock(&scan->lock);
+    push_steps(scan, part, !skipped && part->at < part->stop ? next_window(scan, part) : NULL);
+    pthread_mutex_lock(&scan->lock);
+    scan->is_busy = false;
+    if (part->is_skipped || part->at >= part->stop) {
+        scan->parts = part->next;
+        ladle_scan_part_release(part);
+        pthread_cond_signal(&scan->ready);
+    }
+    return true;
+}
+
+static void *work(void *argument)
+{
+    ladle_scan *scan = argument;
+    pthread_mutex_lock(&scan->lock);
+    while (!atomic_load(&scan->stop))
+        if (!produce(scan))
+            pthread_cond_wait(&scan->room, &scan->lock);
+    pthread_cond_signal(&scan->ready);
+    pthread_mutex_unlock(&scan->lock);
+    return NULL;
+}
+
+static int64_t reclaim_nothing(void *user, int64_t need, bool may_wait)
+{
+    (void)user;
+    (void)need;
+    (void)may_wait;
+    return 0;
+}
+
+/* --- public ----------------------------------------------------------------------------------- */
+
+static bool start_thread(ladle_scan *scan)
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0)
+        return false;
+    (void)pthread_attr_setstacksize(&attributes, STACK_NBYTES);
+    bool started = pthread_create(&scan->thread, &attributes, work, scan) == 0;
+    (void)pthread_attr_destroy(&attributes);
+    return started;
+}
+
+ladle_scan *ladle_scan_create(ladle_reader *reader, const ladle_scan_options *options, ladle_error *error)
+{
+    ladle_error local;
+    error = error == NULL ? &local : error;
+    ladle_scan_options own = {0};
+    memcpy(&own, options, options->struct_size < sizeof own ? options->struct_size : sizeof own);
+    if (own.step_nbytes < 0 || own.step_entries < 0 || own.budget_nbytes < 0 ||
+        (own.step_nbytes == 0) == (own.step_entries == 0)) {
+        ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET,
+                   "a step of %" PRId64 " bytes and %" PRId64 " entries, a budget of %" PRId64
+                   " bytes: a step has either, and nothing is negative",
+                   own.step_nbytes, own.step_entries, own.budget_nbytes);
+        return NULL;
+    }
+    ladle_scan *scan = ladle_alloc(reader->context, sizeof *scan, LADLE_MEMORY_METADATA, error);
+    if (scan == NULL)
+        return NULL;
+    scan->context = reader->context;
+    ladle_context_retain(scan->context);
+    scan->reader = reader;
+    ladle_reader_retain(reader);
+    scan->options = own;
+    scan->options.budget_nbytes = own.budget_nbytes == 0 ? DEFAULT_BUDGET_NBYTES : own.budget_nbytes;
+    scan->pid = getpid();
+    atomic_init(&scan->stop, false);
+    (void)pthread_mutex_init(&scan->lock, NULL);
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&scan->ready, &monotonic);
+    (void)pthread_cond_init(&scan->room, NULL);
+    (void)pthread_condattr_destroy(&monotonic);
+    scan->bound = (ladle_reclaimer){
+        .reclaim = reclaim_nothing, .bound = scan->options.budget_nbytes, .recycled = scan->options.budget_nbytes / 2};
+    ladle_context_add_reclaimer(scan->context, &scan->bound);
+    /* Without a thread ladle_scan_next does the work. */
+    scan->has_thread = own.in_background && start_thread(scan);
+    return scan;
+}
+
+ladle_status ladle_scan_add(ladle_scan *scan, ladle_table *table, const int32_t *columns, int32_t n_columns,
+                            int64_t start, int64_t stop, int64_t *part, ladle_error *error)
+{
+    ladle_error local;
+    error = error == NULL ? &local : error;
+    ladle_scan_part *added = ladle_scan_part_create(scan->context, table, columns, n_columns, start, stop, error);
+    if (added == NULL)
+        return (ladle_status)error->status;
+    pthread_mutex_lock(&scan->lock);
+    added->number = scan->n_parts++;
+    if (part != NULL)
+        *part = added->number;
+    ladle_scan_part **last = &scan->parts;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = added;
+    pthread_cond_signal(&scan->room);
+    pthread_mutex_unlock(&scan->lock);
+    return LADLE_OK;
+}
+
+/* With the lock held: has the caller something to come for? */
+static bool is_ready(const ladle_scan *scan)
+{
+    return scan->steps != NULL || (scan->parts == NULL && !scan->is_busy) || atomic_load(&scan->stop);
+}
+
+bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
+{
+    if (!scan->has_thread || scan->pid != getpid())
+        return true;
+    timeout_ms = timeout_ms < 0 ? 0 : timeout_ms;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(timeout_ms / 1000);
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&scan->lock);
+    int result = 0;
+    while (!is_ready(scan) && result != ETIMEDOUT)
+        result = pthread_cond_timedwait(&scan->ready, &scan->lock, &until);
+    bool ready = is_ready(scan);
+    pthread_mutex_unlock(&scan->lock);
+    return ready;
+}
+
+/* Keeps the step's region in view. Of the last but one, whoever still has some keeps no more than that: while the
+ * caller asks for a step, he may hold the one before. */
+static void lend(ladle_scan *scan, ladle_region *region)
+{
+    if (scan->lent[1] != NULL)
+        ladle_region_sweep(scan->lent[1]);
+    ladle_region_release(scan->lent[1]);
+    scan->lent[1] = scan->lent[0];
+    scan->lent[0] = region;
+}
+
+ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *error)
+{
+    ladle_error local;
+    error = error == NULL ? &local : error;
+    memset(step, 0, sizeof *step);
+    if (scan->pid != getpid())
+        return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
+    pthread_mutex_lock(&scan->lock);
+    while (!is_ready(scan)) {
+        if (scan->has_thread)
+            pthread_cond_wait(&scan->ready, &scan->lock);
+        else
+            (void)produce(scan);
+    }
+    ladle_scan_step *next = atomic_load(&scan->stop) ? NULL : scan->steps;
+    if (next != NULL) {
+        scan->steps = next->next;
+        *(next->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes) -= next->step.nbytes;
+        pthread_cond_signal(&scan->room);
+    }
+    pthread_mutex_unlock(&scan->lock);
+    if (next == NULL && atomic_load(&scan->stop))
+        return ladle_fail(error, LADLE_CANCELLED, LADLE_NO_OFFSET, "the scan was stopped");
+    if (next == NULL)
+        return LADLE_OK;
+    if (next->spilled != NULL && next->error.status == LADLE_OK &&
+        ladle_spill_get(next, &next->error) != LADLE_OK)
+        tell_range(next);
+    lend(scan, next->region);
+    next->region = NULL;
+    ladle_status status = (ladle_status)next->error.status;
+    if (status == LADLE_OK) {
+        *step = next->step;
+        memset(&next->step, 0, sizeof next->step);
+    } else {
+        *error = next->error;
+        step->part = next->step.part;
+        step->start = next->step.start;
+        step->stop = next->step.stop;
+    }
+    ladle_scan_step_release(scan->context, next);
+    return status;
+}
+
+void ladle_scan_skip(ladle_scan *scan, int64_t part)
+{
+    pthread_mutex_lock(&scan->lock);
+    for (ladle_scan_part *p = scan->parts; p != NULL; p = p->next)
+        if (p->number == part)
+            p->is_skipped = true;
+    for (ladle_scan_step **at = &scan->steps; *at != NULL;) {
+        ladle_scan_step *step = *at;
+        if (step->step.part != part) {
+            at = &step->next;
+            continue;
+        }
+        *at = step->next;
+        *(step->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes) -= step->step.nbytes;
+        ladle_scan_step_release(scan->context, step);
+    }
+    pthread_cond_signal(&scan->room);
+    pthread_mutex_unlock(&scan->lock);
+}
+
+void ladle_scan_stop(ladle_scan *scan)
+{
+    atomic_store(&scan->stop, true);
+    pthread_mutex_lock(&scan->lock);
+    pthread_cond_signal(&scan->room);
+    pthread_cond_signal(&scan->ready);
+    pthread_mutex_unlock(&scan->lock);
+}
+
+void ladle_scan_release(ladle_scan *scan)
+{
+    if (scan == NULL)
+        return;
+    if (scan->pid == getpid()) {
+        ladle_scan_stop(scan);
+        if (scan->has_thread)
+            (void)pthread_join(scan->thread, NULL);
+        (void)pthread_cond_destroy(&scan->ready);
+        (void)pthread_cond_destroy(&scan->room);
+        (void)pthread_mutex_destroy(&scan->lock);
+        release_steps(scan->context, scan->steps);
+        while (scan->parts != NULL) {
+            ladle_scan_part *next = scan->parts->next;
+            ladle_scan_part_release(scan->parts);
+            scan->parts = next;
+        }
+    } /* else the thread, of which the child has only what it held when the process forked, may have been anywhere */
+    lend(scan, NULL);
+    lend(scan, NULL);
+    ladle_context *context = scan->context;
+    ladle_context_remove_reclaimer(context, &scan->bound);
+    ladle_reader_release(scan->reader);
+    ladle_free(context, scan, sizeof *scan, LADLE_MEMORY_METADATA);
+    ladle_context_release(context);
+}

@@ -1,0 +1,258 @@
+#include "deliver/spill.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "store/disk.h"
+#include "store/scratch_dir.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+struct ladle_spill {
+    ladle_context *context;
+    atomic_int references;
+    ladle_disk disk;
+    int64_t end; /* of what was written */
+};
+
+/* One buffer in the file. */
+typedef struct spilled_buffer {
+    int64_t offset, count;
+    ladle_dtype dtype;
+    int32_t same_as; /* the buffer whose bytes it shares, or -1 */
+} spilled_buffer;
+
+struct ladle_spilled {
+    ladle_spill *spill;
+    int32_t n_buffers, n_written;
+    int32_t *order;          /* the buffers with bytes of their own, as they were written */
+    spilled_buffer *buffers; /* n_buffers */
+};
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+ladle_spill *ladle_spill_create(ladle_context *context, const char *directory, int64_t nbytes, ladle_error *error)
+{
+    ladle_spill *spill = ladle_alloc(context, sizeof *spill, LADLE_MEMORY_METADATA, error);
+    if (spill == NULL)
+        return NULL;
+    ladle_scratch_dir dir = ladle_scratch_dir_choose(directory);
+    int fd = ladle_scratch_open(dir, error);
+    /* Over a network the file would cost more than it saves. */
+    bool good = fd >= 0 && !ladle_is_on_network(fd);
+    if (fd >= 0 && good && posix_fallocate(fd, 0, (off_t)nbytes) != 0) {
+        ladle_fail(error, LADLE_IO, LADLE_NO_OFFSET, "no room for a scratch file of %lld bytes in %s",
+                   (long long)nbytes, dir.path);
+        good = false;
+    } else if (fd >= 0 && !good) {
+        ladle_fail(error, LADLE_UNSUPPORTED, LADLE_NO_OFFSET, "%s lies on a network", dir.path);
+    }
+    if (!good) {
+        if (fd >= 0)
+            (void)close(fd);
+        ladle_free(context, spill, sizeof *spill, LADLE_MEMORY_METADATA);
+        return NULL;
+    }
+    spill->context = context;
+    ladle_context_retain(context);
+    atomic_init(&spill->references, 1);
+    spill->disk.context = context;
+    spill->disk.fd = fd;
+    spill->disk.where = "the scratch file of a scan";
+    return spill;
+}
+
+void ladle_spill_release(ladle_spill *spill)
+{
+    if (spill == NULL || atomic_fetch_sub(&spill->references, 1) != 1)
+        return;
+    ladle_context *context = spill->context;
+    (void)close(spill->disk.fd);
+    ladle_free(context, spill, sizeof *spill, LADLE_MEMORY_METADATA);
+    ladle_context_release(context);
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static size_t spilled_size(int32_t n_buffers)
+{
+    return sizeof(struct ladle_spilled) + (size_t)n_buffers * (sizeof(spilled_buffer) + sizeof(int32_t));
+}
+
+static struct ladle_spilled *spilled_create(ladle_spill *spill, int32_t n_buffers, ladle_error *error)
+{
+    struct ladle_spilled *spilled =
+        ladle_alloc(spill->context, spilled_size(n_buffers), LADLE_MEMORY_METADATA, error);
+    if (spilled == NULL)
+        return NULL;
+    spilled->buffers = (spilled_buffer *)(void *)(spilled + 1);
+    spilled->order = (int32_t *)(void *)(spilled->buffers + n_buffers);
+    spilled->n_buffers = n_buffers;
+    spilled->spill = spill;
+    atomic_fetch_add(&spill->references, 1);
+    return spilled;
+}
+
+void ladle_spill_forget(ladle_context *context, ladle_scan_step *step)
+{
+    struct ladle_spilled *spilled = step->spilled;
+    if (spilled == NULL)
+        return;
+    step->spilled = NULL;
+    ladle_spill_release(spilled->spill);
+    ladle_free(context, spilled, spilled_size(spilled->n_buffers), LADLE_MEMORY_METADATA);
+}
+
+/* Bytes that follow each other in memory and, with the same gaps, in the file. */
+typedef struct run {
+    const uint8_t *data;
+    int64_t offset, nbytes;
+} run;
+
+static int64_t grains(int64_t nbytes)
+{
+    return (nbytes + LADLE_REGION_GRAIN - 1) / LADLE_REGION_GRAIN * LADLE_REGION_GRAIN;
+}
+
+static ladle_status write_run(ladle_spill *spill, run *r, ladle_error *error)
+{
+    ladle_status status =
+        r->nbytes == 0 ? LADLE_OK : ladle_disk_write(&spill->disk, r->offset, r->data, r->nbytes, NULL, error);
+    r->nbytes = 0;
+    return status;
+}
+
+/* Gives the buffer its place in the file, behind those that it follows in memory. */
+static ladle_status put_buffer(struct ladle_spilled *spilled, int32_t slot, const ladle_lease *lease, run *r,
+                               ladle_error *error)
+{
+    ladle_spill *spill = spilled->spill;
+    const uint8_t *data = ladle_lease_data(lease);
+    int64_t nbytes = ladle_lease_nbytes(lease);
+    spilled->order[spilled->n_written++] = slot;
+    spilled->buffers[slot] = (spilled_buffer){0, ladle_lease_count(lease), ladle_lease_dtype(lease), -1};
+    if (nbytes == 0)
+        return LADLE_OK;
+    if (r->nbytes > 0 && data != r->data + grains(r->nbytes)) {
+        ladle_status status = write_run(spill, r, error);
+        if (status != LADLE_OK)
+            return status;
+    }
+    if (r->nbytes == 0)
+        *r = (run){data, spill->end, 0};
+    spilled->buffers[slot].offset = r->offset + grains(r->nbytes);
+    r->nbytes = grains(r->nbytes) + nbytes;
+    spill->end = r->offset + grains(r->nbytes);
+    return LADLE_OK;
+}
+
+/* The buffer among those of earlier columns that is the same, or -1. Only lists have buffers in common. */
+static int32_t find_same(const ladle_scan_part *part, const ladle_scan_step *step, int64_t column, int32_t slot)
+{
+    const ladle_scan_column *columns = part->columns.items;
+    for (int64_t k = 0; k < column; k++)
+        for (int32_t b = columns[k].first_buffer; b < columns[k].first_buffer + columns[k].n_buffers - 1; b++)
+            if (step->step.buffers[b] == step->step.buffers[slot])
+                return b;
+    return -1;
+}
+
+ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step,
+                             ladle_error *error)
+{
+    if (step->spilled == NULL)
+        step->spilled = spilled_create(spill, step->step.n_buffers, error);
+    if (step->spilled == NULL)
+        return (ladle_status)error->status;
+    const ladle_scan_column *columns = part->columns.items;
+    ladle_status status = LADLE_OK;
+    run r = {NULL, 0, 0};
+    for (int64_t k = 0; k < part->columns.count && status == LADLE_OK; k++)
+        for (int32_t b = 0; b < columns[k].n_buffers && status == LADLE_OK; b++) {
+            int32_t slot = columns[k].first_buffer + b;
+            const ladle_lease *lease = step->step.buffers[slot];
+            if (lease == NULL)
+                continue;
+            int32_t same = b + 1 < columns[k].n_buffers ? find_same(part, step, k, slot) : -1;
+            if (same >= 0)
+                step->spilled->buffers[slot].same_as = same;
+            else
+                status = put_buffer(step->spilled, slot, lease, &r, error);
+        }
+    if (status == LADLE_OK)
+        status = write_run(spill, &r, error);
+    for (int32_t i = 0; i < step->step.n_buffers && status == LADLE_OK; i++) {
+        ladle_lease_release(step->step.buffers[i]);
+        step->step.buffers[i] = NULL;
+    }
+    return status;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static ladle_status make_leases(ladle_scan_step *step, const struct ladle_spilled *spilled, ladle_error *error)
+{
+    ladle_context *context = spilled->spill->context;
+    int64_t size = 0;
+    for (int32_t i = 0; i < spilled->n_written; i++) {
+        const spilled_buffer *buffer = &spilled->buffers[spilled->order[i]];
+        size += grains(ladle_max(buffer->count * (int64_t)ladle_dtype_size(buffer->dtype), 1));
+    }
+    step->region = size > 0 ? ladle_region_create(context, (size_t)size, NULL) : NULL;
+    for (int32_t i = 0; i < spilled->n_written; i++) {
+        int32_t slot = spilled->order[i];
+        const spilled_buffer *buffer = &spilled->buffers[slot];
+        ladle_lease *lease = step->region == NULL
+                                 ? ladle_lease_create(context, buffer->dtype, buffer->count, error)
+                                 : ladle_lease_create_in(step->region, buffer->dtype, buffer->count, error);
+        if (lease == NULL)
+            return (ladle_status)error->status;
+        step->step.buffers[slot] = lease;
+    }
+    if (step->region != NULL)
+        ladle_region_seal(step->region);
+    return LADLE_OK;
+}
+
+static ladle_status read_leases(ladle_scan_step *step, const struct ladle_spilled *spilled, ladle_error *error)
+{
+    for (int32_t i = 0; i < spilled->n_written;) {
+        int32_t slot = spilled->order[i];
+        uint8_t *to = ladle_lease_writable(step->step.buffers[slot]);
+        int64_t offset = spilled->buffers[slot].offset, nbytes = ladle_lease_nbytes(step->step.buffers[slot]);
+        if (nbytes == 0) {
+            i++;
+            continue;
+        }
+        for (i++; i < spilled->n_written; i++) {
+            int32_t next = spilled->order[i];
+            const uint8_t *data = ladle_lease_data(step->step.buffers[next]);
+            int64_t gap = spilled->buffers[next].offset - offset;
+            int64_t more = ladle_lease_nbytes(step->step.buffers[next]);
+            if (more == 0 || gap != grains(nbytes) || data != to + gap)
+                break;
+            nbytes = gap + more;
+        }
+        ladle_status status = ladle_disk_read(&spilled->spill->disk, offset, to, nbytes, NULL, error);
+        if (status != LADLE_OK)
+            return status;
+    }
+    return LADLE_OK;
+}
+
+ladle_status ladle_spill_get(ladle_scan_step *step, ladle_error *error)
+{
+    const struct ladle_spilled *spilled = step->spilled;
+    ladle_context *context = spilled->spill->context;
+    ladle_status status = make_leases(step, spilled, error);
+    if (status == LADLE_OK)
+        status = read_leases(step, spilled, error);
+    for (int32_t i = 0; i < spilled->n_buffers && status == LADLE_OK; i++)
+        if (step->step.buffers[i] == NULL) {
+            step->step.buffers[i] = step->step.buffers[spilled->buffers[i].same_as];
+            ladle_lease_retain(step->step.buffers[i]);
+        }
+    ladle_spill_forget(context, step);
+    return status;
+}

@@ -1,0 +1,28 @@
+/* deliver/spill.h: steps of a window that does not fit into memory: in a scratch file, until they are asked for.
+ *
+ * Pages may hold more entries than the budget does. To decode them again for each window costs their decompression
+ * each time; to keep what was decoded costs a write and a read of a file that the system caches. One file for each
+ * window, without a name (see store/scratch_dir.h), closed with the last of its steps.
+ */
+#ifndef LADLE_DELIVER_SPILL_H
+#define LADLE_DELIVER_SPILL_H
+
+#include "deliver/scan.h"
+
+typedef struct ladle_spill ladle_spill;
+
+/* Returns owned. `directory` NULL: the environment's choice. Fails with IO where there is no room for `nbytes`. */
+ladle_spill *ladle_spill_create(ladle_context *context, const char *directory, int64_t nbytes, ladle_error *error);
+void ladle_spill_release(ladle_spill *spill);
+
+/* Writes the buffers that the step has by now, and lets go of them. Columns are those of the step's part. */
+ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step,
+                             ladle_error *error);
+
+/* Brings all buffers of the step back, into one region. */
+ladle_status ladle_spill_get(ladle_scan_step *step, ladle_error *error);
+
+/* Forgets what the step has in a file. */
+void ladle_spill_forget(ladle_context *context, ladle_scan_step *step);
+
+#endif

@@ -1,0 +1,386 @@
+/* Scans: the steps are, one after the other, the columns as they are when read at once, whatever their sizes, the
+ * budget and the threads; they are in order, leave nothing out and are as large as was asked. */
+#include "support/check.h"
+#include "support/scan_files.h"
+#include "support/scanned.h"
+
+/* --- steps ---------------------------------------------------------------------------------------- */
+
+/* Steps of any size, in any budget, by any threads: the same. `step`: bytes where > 0, else entries. */
+static void assert_any_way(opened *o, const scan_goal *goal, int64_t step, int64_t start, int64_t stop)
+{
+    static const int64_t budgets[] = {1, 20000, 1 << 20, 0};
+    scan_log first = {0};
+    for (size_t b = 0; b < N_OF(budgets); b++)
+        for (int way = 0; way < 4; way++) {
+            ladle_scan_options options = {.struct_size = sizeof options,
+                                          .step_nbytes = step > 0 ? step : 0,
+                                          .step_entries = step < 0 ? -step : 0,
+                                          .budget_nbytes = budgets[b],
+                                          .in_background = way % 2 == 1};
+            ladle_reader *reader = way < 2 ? o->reader : begin_reader(o->context, 3);
+            scan_log log = scan_range(reader, &options, goal, start, stop);
+            if (way >= 2)
+                ladle_reader_release(reader);
+            if (b == 0 && way == 0) {
+                first = log;
+                continue;
+            }
+            assert_same_steps(&first, &log);
+            free_log(&log);
+        }
+    free_log(&first);
+}
+
+/* Entries of ranges that begin and end anywhere in pages and clusters. */
+static void assert_any_range(opened *o, const scan_goal *goal, int64_t page, bool is_exact)
+{
+    static const int64_t steps[] = {1, 500, 4000, 30000, INT64_C(1) << 40, -1, -7, -1000, -INT64_MAX};
+    int64_t n = ladle_table_n_entries(goal->table);
+    uint64_t seed = 17;
+    for (size_t s = 0; s < N_OF(steps); s++)
+        for (int i = 0; i < 4; i++) {
+            int64_t most = steps[s] == 1 || steps[s] == -1 ? 400 : n; /* steps of one entry are many */
+            int64_t start = i == 0 ? 0 : i == 1 ? page - 1 : random_below(&seed, n);
+            int64_t stop = i == 0 ? n : i == 1 ? page + 1 : start + random_below(&seed, n + 1 - start);
+            stop = stop - start > most ? start + most : stop;
+            ladle_scan_options options = {.struct_size = sizeof options,
+                                          .step_nbytes = steps[s] > 0 ? steps[s] : 0,
+                                          .step_entries = steps[s] < 0 ? -steps[s] : 0,
+                                          .budget_nbytes = INT64_C(1) << (10 + 5 * i),
+                                          .in_background = i % 2 == 1};
+            scan_log log = scan_range(o->reader, &options, goal, start, stop);
+            for (int64_t k = 0; k < log.n; k++) {
+                int64_t entries = log.steps[k].stop - log.steps[k].start;
+                if (steps[s] < 0)
+                    assert_true(entries == -steps[s] || (k == log.n - 1 && entries < -steps[s]));
+                else if (is_exact && entries > 1 && log.steps[k].nbytes > steps[s])
+                    fail_msg("%lld bytes in %lld entries from %lld on, not %lld", (long long)log.steps[k].nbytes,
+                             (long long)entries, (long long)log.steps[k].start, (long long)steps[s]);
+            }
+            free_log(&log);
+        }
+}
+
+static const char *const tree_columns[] = {"x", "n", "v", "three", "w"};
+
+static void steps_of_trees_are_the_columns(void **state)
+{
+    (void)state;
+    static const char *const codecs[] = {"ZL", "L4", "ZS", NULL};
+    for (size_t c = 0; c < N_OF(codecs); c++) {
+        opened o;
+        begin_tree(&o, codecs[c], c % 2 == 0, c == 3, ENTRIES);
+        ladle_table *table = begin_table(&o, "t");
+        scan_goal all = begin_goal(o.reader, table, NULL, 0);
+        assert_any_range(&o, &all, PAGE, false);
+        /* Without strings, whose lengths are guessed, each step is as large as it may be. */
+        scan_goal some = begin_goal(o.reader, table, tree_columns, N_OF(tree_columns));
+        assert_any_range(&o, &some, PAGE, true);
+        end_goal(&some);
+        end_goal(&all);
+        ladle_table_release(table);
+        close_it(&o);
+    }
+}
+
+static const char *const event_columns[] = {"x", "jets.pt", "jets.hits", "njets", "s", "a", "la"};
+
+static void steps_of_ntuples_are_the_columns(void **state)
+{
+    (void)state;
+    static const char *const codecs[] = {"ZL", "ZS", NULL};
+    for (size_t c = 0; c < N_OF(codecs); c++) {
+        opened o;
+        begin_ntuples(&o, codecs[c]);
+        ladle_table *table = begin_table(&o, "e"), *small = begin_table(&o, "n");
+        scan_goal all = begin_goal(o.reader, table, NULL, 0);
+        assert_int_equal(all.n_columns, 11);
+        assert_any_range(&o, &all, EVENTS / 3, false);
+        scan_goal some = begin_goal(o.reader, table, event_columns, N_OF(event_columns));
+        assert_any_range(&o, &some, EVENTS, true);
+        scan_goal forms = begin_goal(o.reader, small, NULL, 0);
+        assert_any_range(&o, &forms, 5, false);
+        end_goal(&forms);
+        end_goal(&some);
+        end_goal(&all);
+        ladle_table_release(small);
+        ladle_table_release(table);
+        close_it(&o);
+    }
+}
+
+static void steps_are_the_same_in_any_budget_by_any_threads(void **state)
+{
+    (void)state;
+    opened o;
+    begin_tree(&o, "ZS", true, false, ENTRIES);
+    ladle_table *table = begin_table(&o, "t");
+    scan_goal all = begin_goal(o.reader, table, NULL, 0);
+    static const int64_t steps[] = {3000, 30000, 100000, INT64_C(1) << 40, -7, -1000};
+    for (size_t s = 0; s < N_OF(steps); s++) {
+        assert_any_way(&o, &all, steps[s], 0, ENTRIES);
+        assert_any_way(&o, &all, steps[s], PAGE / 2, ENTRIES - 1);
+    }
+    end_goal(&all);
+    ladle_table_release(table);
+    close_it(&o);
+    begin_ntuples(&o, "ZL");
+    table = begin_table(&o, "e");
+    all = begin_goal(o.reader, table, NULL, 0);
+    for (size_t s = 0; s < N_OF(steps); s++)
+        assert_any_way(&o, &all, steps[s], EVENTS / 2, CLUSTERS * EVENTS - 1);
+    end_goal(&all);
+    ladle_table_release(table);
+    close_it(&o);
+}
+
+/* A step by bytes that reaches a border of clusters ends at the last one that it reaches. */
+static void steps_end_at_borders_of_clusters(void **state)
+{
+    (void)state;
+    opened o;
+    begin_tree(&o, "ZL", false, false, ENTRIES);
+    ladle_table *table = begin_table(&o, "t");
+    scan_goal goal = begin_goal(o.reader, table, tree_columns, N_OF(tree_columns));
+    for (int64_t step = 2000; step < 64000; step *= 2) {
+        ladle_scan_options options = {.struct_size = sizeof options, .step_nbytes = step};
+        scan_log log = scan_range(o.reader, &options, &goal, 10, ENTRIES);
+        for (int64_t k = 0; k < log.n; k++) /* it has no border inside, or ends at one */
+            assert_true(log.steps[k].stop == ENTRIES || log.steps[k].stop % PAGE == 0 ||
+                        log.steps[k].start / PAGE == log.steps[k].stop / PAGE);
+        free_log(&log);
+    }
+    end_goal(&goal);
+    ladle_table_release(table);
+    close_it(&o);
+}
+
+static void columns_of_one_list_share_its_offsets(void **state)
+{
+    (void)state;
+    opened o;
+    begin_tree(&o, "ZL", false, false, ENTRIES);
+    ladle_table *table = begin_table(&o, "t");
+    static const char *const names[] = {"v", "w", "v"};
+    scan_goal goal = begin_goal(o.reader, table, names, N_OF(names));
+    ladle_scan_options options = {.struct_size = sizeof options, .step_entries = 450};
+    ladle_scan *scan = begin_scan(o.reader, &options);
+    (void)add_part(scan, &goal, 0, ENTRIES);
+    ladle_step step;
+    ladle_error error = blank_error();
+    assert_ok(ladle_scan_next(scan, &step, &error), error);
+    assert_int_equal(step.n_buffers, 6);
+    assert_ptr_equal(step.buffers[0], step.buffers[2]);
+    assert_ptr_equal(step.buffers[0], step.buffers[4]);
+    assert_ptr_not_equal(step.buffers[1], step.buffers[5]);
+    assert_step(&goal, &step);
+    ladle_step_release(&step);
+    ladle_step_release(&step); /* nothing is left of it */
+    ladle_step_release(NULL);
+    ladle_scan_release(scan);
+    end_goal(&goal);
+    ladle_table_release(table);
+    close_it(&o);
+    begin_ntuples(&o, NULL);
+    table = begin_table(&o, "e");
+    goal = begin_goal(o.reader, table, event_columns + 1, 2);
+    scan = begin_scan(o.reader, &options);
+    (void)add_part(scan, &goal, 0, ENTRIES / 2);
+    assert_ok(ladle_scan_next(scan, &step, &error), error);
+    assert_int_equal(step.n_buffers, 5);
+    assert_ptr_equal(step.buffers[0], step.buffers[2]);
+    assert_step(&goal, &step);
+    ladle_step_release(&step);
+    ladle_scan_release(scan);
+    end_goal(&goal);
+    ladle_table_release(table);
+    close_it(&o);
+}
+
+/* --- parts ---------------------------------------------------------------------------------------- */
+
+static void parts_follow_each_other(void **state)
+{
+    (void)state;
+    opened o, p;
+    begin_tree(&o, "ZL", true, false, ENTRIES);
+    begin_ntuples(&p, "ZS");
+    ladle_table *tree = begin_table(&o, "t"), *events = begin_table(&p, "e");
+    ladle_reader *reader = begin_reader(o.context, 3);
+    /* The tree twice, an empty range of it, then a table of another file, whose context is another one. */
+    scan_goal goals[5];
+    for (int i = 0; i < 5; i++)
+        goals[i] = i == 3 ? begin_goal(p.reader, events, NULL, 0) : begin_goal(o.reader, tree, NULL, 0);
+    const int64_t ranges[5][2] = {{0, ENTRIES}, {700, 700}, {1, 2000}, {5, 1500}, {ENTRIES - 1, ENTRIES}};
+    for (int background = 0; background < 2; background++)
+        for (int64_t budget = 1000; budget < 100000000; budget *= 30) {
+            ladle_scan_options options = {.struct_size = sizeof options,
+                                          .step_nbytes = 9000,
+                                          .budget_nbytes = budget,
+                                          .in_background = background == 1};
+            scan_log log = {0};
+            ladle_scan *scan = begin_scan(reader, &options);
+            assert_false(take_step(scan, goals, &log)); /* there is nothing yet */
+            assert_true(ladle_scan_wait(scan, 0));
+            for (int64_t i = 0; i < 4; i++)
+                assert_int_equal(add_part(scan, &goals[i], ranges[i][0], ranges[i][1]), i);
+            take_all(scan, goals, &log);
+            assert_false(take_step(scan, goals, &log)); /* it stays at its end, until more is added */
+            assert_int_equal(add_part(scan, &goals[4], ranges[4][0], ranges[4][1]), 4);
+            take_all(scan, goals, &log);
+            assert_false(take_step(scan, goals, &log));
+            ladle_scan_release(scan);
+            for (int64_t i = 0; i < log.n; i++) {
+                assert_ok(log.steps[i].error.status, log.steps[i].error);
+                assert_true(i == 0 || log.steps[i].part >= log.steps[i - 1].part);
+            }
+            for (int64_t i = 0; i < 5; i++)
+                assert_covers(&log, i, ranges[i][0], ranges[i][1]);
+            free_log(&log);
+        }
+    for (int i = 0; i < 5; i++)
+        end_goal(&goals[i]);
+    ladle_reader_release(reader);
+    ladle_table_release(events);
+    ladle_table_release(tree);
+    close_it(&p);
+    close_it(&o);
+}
+
+static void a_table_without_entries_has_no_steps(void **state)
+{
+    (void)state;
+    opened o;
+    begin_tree(&o, "ZL", false, false, 0);
+    ladle_table *table = begin_table(&o, "t");
+    assert_int_equal(ladle_table_n_entries(table), 0);
+    scan_goal goal = begin_goal(o.reader, table, NULL, 0);
+    for (int background = 0; background < 2; background++)
+        for (int by_entries = 0; by_entries < 2; by_entries++) {
+            ladle_scan_options options = {.struct_size = sizeof options,
+                                          .step_nbytes = by_entries ? 0 : 1,
+                                          .step_entries = by_entries,
+                                          .in_background = background == 1};
+            scan_log log = scan_range(o.reader, &options, &goal, 0, 0);
+            assert_int_equal(log.n, 0);
+            free_log(&log);
+        }
+    end_goal(&goal);
+    ladle_table_release(table);
+    close_it(&o);
+}
+
+/* Steps outlive their scan, and what the caller keeps of a step stays as it is while the scan goes on. */
+static void what_is_kept_of_steps_stays(void **state)
+{
+    (void)state;
+    enum { KEPT = 12 };
+    opened o;
+    begin_tree(&o, "L4", false, false, ENTRIES);
+    ladle_table *table = begin_table(&o, "t");
+    scan_goal goal = begin_goal(o.reader, table, NULL, 0);
+    for (int background = 0; background < 2; background++) {
+        ladle_scan_options options = {.struct_size = sizeof options,
+                                      .step_entries = ENTRIES / KEPT + 1,
+                                      .budget_nbytes = 50000,
+                                      .in_background = background == 1};
+        ladle_scan *scan = begin_scan(o.reader, &options);
+        (void)add_part(scan, &goal, 0, ENTRIES);
+        ladle_step steps[KEPT];
+        ladle_lease *firsts[KEPT];
+        ladle_error error = blank_error();
+        for (int i = 0; i < KEPT; i++) {
+            assert_ok(ladle_scan_next(scan, &steps[i], &error), error);
+            firsts[i] = steps[i].buffers[0];
+            ladle_lease_retain(firsts[i]);
+            if (i % 2 == 1)
+                ladle_step_release(&steps[i - 1]);
+        }
+        ladle_scan_release(scan);
+        for (int i = 0; i < KEPT; i++) {
+            if (i % 2 == 1)
+                assert_step(&goal, &steps[i]);
+            ladle_step_release(&steps[i]);
+            int64_t start = i * (ENTRIES / KEPT + 1);
+            const uint8_t *whole = ladle_lease_data(goal.wholes[0].buffers[0]);
+            size_t item = ladle_dtype_size(ladle_lease_dtype(firsts[i]));
+            assert_memory_equal(ladle_lease_data(firsts[i]), whole + (size_t)start * item,
+                                (size_t)ladle_lease_nbytes(firsts[i]));
+            ladle_lease_release(firsts[i]);
+        }
+    }
+    end_goal(&goal);
+    ladle_table_release(table);
+    close_it(&o);
+}
+
+/* --- real files ----------------------------------------------------------------------------------- */
+
+static void real_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *table;
+    } files[] = {
+        {"uproot-HZZ-zlib.root", "events"},
+        {"uproot-HZZ-lz4.root", "events"},
+        {"uproot-sample-6.20.04-lzma.root", "sample"},
+        {"nanoAOD_2015_CMS_Open_Data_ttbar.root", "Events"},
+        {"Run2012BC_DoubleMuParked_Muons_1000evts_rntuple_v1-0-0-0.root", "Events"},
+        {"ntpl001_staff_rntuple_v1-0-0-0.root", "Staff"},
+    };
+    const char *folder = getenv("LADLE_TESTDATA");
+    int n_read = 0;
+    for (size_t i = 0; folder != NULL && i < N_OF(files); i++) {
+        char path[512];
+        (void)snprintf(path, sizeof path, "%.400s/%s", folder, files[i].file);
+        opened o = {.context = begin_context()};
+        ladle_error error = blank_error();
+        o.file = ladle_file_open(o.context, path, &error);
+        if (o.file == NULL) {
+            end_context(o.context);
+            continue;
+        }
+        o.reader = begin_reader(o.context, 2);
+        ladle_table *table = begin_table(&o, files[i].table);
+        scan_goal goal = begin_goal(o.reader, table, NULL, 0);
+        int64_t n = ladle_table_n_entries(table);
+        for (int64_t step = 20000; step < 20000000; step *= 15)
+            for (int background = 0; background < 2; background++) {
+                ladle_scan_options options = {.struct_size = sizeof options,
+                                              .step_nbytes = step,
+                                              .budget_nbytes = 1 << 20,
+                                              .in_background = background == 1};
+                scan_log log = scan_range(o.reader, &options, &goal, n / 7, n);
+                assert_true(log.n > 0);
+                free_log(&log);
+            }
+        n_read++;
+        end_goal(&goal);
+        ladle_table_release(table);
+        ladle_reader_release(o.reader);
+        ladle_file_release(o.file);
+        end_context(o.context);
+    }
+    if (n_read == 0) {
+        print_message("no files in %s\n", folder == NULL ? "LADLE_TESTDATA" : folder);
+        skip();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_of_trees_are_the_columns),
+        cmocka_unit_test(steps_of_ntuples_are_the_columns),
+        cmocka_unit_test(steps_are_the_same_in_any_budget_by_any_threads),
+        cmocka_unit_test(steps_end_at_borders_of_clusters),
+        cmocka_unit_test(columns_of_one_list_share_its_offsets),
+        cmocka_unit_test(parts_follow_each_other),
+        cmocka_unit_test(a_table_without_entries_has_no_steps),
+        cmocka_unit_test(what_is_kept_of_steps_stays),
+        cmocka_unit_test(real_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
