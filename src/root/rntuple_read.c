@@ -34,11 +34,10 @@ ladle_status ladle_rntuple_open_page(const ladle_rntuple *table, int32_t physica
     ladle_status status = ladle_rntuple_check_page(table, physical, page, &nbytes, error);
     if (status != LADLE_OK)
         return status;
-    if (scratch->page != NULL && scratch->page_offset == page->offset && scratch->page_stored == page->nbytes &&
-        scratch->page_nbytes == nbytes && scratch->page_has_checksum == page->has_checksum) {
-        *elements = scratch->page; /* the same bytes again, verified as these ask for */
+    ladle_scratch_page last = {page->offset, page->nbytes, nbytes, page->has_checksum};
+    *elements = ladle_scratch_find(scratch, &last);
+    if (*elements != NULL)
         return LADLE_OK;
-    }
     if (record == NULL) {
         uint8_t *input = ladle_scratch_input(scratch, stored, error);
         if (input == NULL)
@@ -66,11 +65,8 @@ ladle_status ladle_rntuple_open_page(const ladle_rntuple *table, int32_t physica
     status = ladle_blocks_decompress(scratch->decompressor, record, page->nbytes, out, nbytes, page->offset, error);
     if (status != LADLE_OK)
         return status;
-    scratch->page = *elements = out;
-    scratch->page_offset = page->offset;
-    scratch->page_stored = page->nbytes;
-    scratch->page_nbytes = nbytes;
-    scratch->page_has_checksum = page->has_checksum;
+    *elements = out;
+    ladle_scratch_keep(scratch, &last, out);
     return LADLE_OK;
 }
 
@@ -91,7 +87,8 @@ typedef struct task {
     ladle_error *error;
 } task;
 
-/* Ends of lists from the slice's page into `to`, plus `base`. Finds the end before the first where it is in the page. */
+/* Ends of lists from the slice's page into `to`, plus `base`. Finds the end before the first where it is in the page.
+ */
 static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
 {
     ladle_slice *slice = t->slice;
@@ -105,9 +102,9 @@ static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
         slice->mark[LADLE_MARK_FIRST] = slice->mark[LADLE_MARK_LAST] = 0;
         return LADLE_OK;
     }
-    bool good = *before >= 0 || slice->skip == 0 ||
-                ladle_elements_ends(t->encoding, &(int64_t){0}, t->elements, t->count, slice->skip - 1, 1, 0, 0, most,
-                                    before);
+    bool good =
+        *before >= 0 || slice->skip == 0 ||
+        ladle_elements_ends(t->encoding, &(int64_t){0}, t->elements, t->count, slice->skip - 1, 1, 0, 0, most, before);
     good = good && ladle_elements_ends(t->encoding, to, t->elements, t->count, slice->skip, slice->take, base,
                                        ladle_max(*before, 0), most, &slice->mark[LADLE_MARK_LAST]);
     if (!good)
