@@ -120,6 +120,22 @@ static void test_a_bad_list_of_pages_costs_who_asks_for_it(void **state)
     }
 }
 
+/* A page list that cannot be read at all costs the clusters; the error says which one it is. */
+static void test_clusters_of_a_bad_page_list(void **state)
+{
+    (void)state;
+    opened_ntuple o;
+    make_ntuple(&o, make_all_forms);
+    o.t->lie_seal[LADLE_ENVELOPE_PAGE_LIST] = true;
+    open_ntuple(&o);
+    ladle_error error = blank_error();
+    int64_t n_borders;
+    assert_null(ladle_table_clusters(o.seen.tables[0].table, &n_borders, &error));
+    assert_error(error, LADLE_CHECKSUM, "a page list has XXH3");
+    assert_non_null(strstr(error.where, ": t page list 0"));
+    close_ntuple(&o);
+}
+
 /* --- pages that are the same ------------------------------------------------------------------------ */
 
 enum { N_SAME = 100 };
@@ -182,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_bad_member_costs_no_other_member),
         cmocka_unit_test(test_a_bad_list_of_pages_costs_who_asks_for_it),
+        cmocka_unit_test(test_clusters_of_a_bad_page_list),
         cmocka_unit_test(test_a_page_at_the_place_of_another_is_verified),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
