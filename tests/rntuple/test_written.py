@@ -6,6 +6,7 @@ from itertools import accumulate
 import pytest
 import uproot
 
+import ladle
 from ladle import _core
 from tests.make_files import cached_file, file_names
 from tests.make_files.rntuple import FORMS
@@ -71,6 +72,14 @@ def test_they_have_what_they_are_made_for(answers):
         (name, field) for (name, _), answer in answers.items() for field in answer.fields.items()
     ]
     assert {(name, column) for name, (column, field) in fields if field.fails} == FAILING
+
+
+def test_reasons_of_one_file_do_not_speak_of_several():
+    path = cached_file("rntuple-variants.root")
+    alone = ladle.info(ladle.open(path)).unreadable
+    assert alone["nested._1._0"] == "nested._0._0, of the same variant, cannot be read"
+    twice = ladle.info(ladle.open([path, path])).unreadable
+    assert twice["nested._1._0"] == f"{alone['nested._1._0']} from all files"
 
 
 @pytest.mark.parametrize("name", NAMES)
