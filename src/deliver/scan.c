@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +40,7 @@ struct ladle_scan {
     bool is_busy;          /* a window is under way */
     bool cannot_spill;     /* the producer's: there is no place for a file */
     ladle_spill *spills[2]; /* the producer's: one is written while the other is read */
+    bool is_awaited;       /* the caller has come for a step since he got the last one */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
@@ -78,6 +78,29 @@ static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes
         pthread_cond_wait(&scan->room, &scan->lock);
     pthread_mutex_unlock(&scan->lock);
     return !atomic_load(&scan->stop);
+}
+
+/* Is there as much memory as there will ever be: does no step wait, and has the caller, who let go of the last one,
+ * come for another? `waits`: until it is so, or the scan was stopped. */
+static bool is_alone(ladle_scan *scan, bool waits)
+{
+    if (!scan->has_thread)
+        return true; /* the caller himself is here */
+    pthread_mutex_lock(&scan->lock);
+    bool alone = scan->steps == NULL && scan->is_awaited;
+    while (waits && !alone && !atomic_load(&scan->stop)) {
+        pthread_cond_wait(&scan->room, &scan->lock);
+        alone = scan->steps == NULL && scan->is_awaited;
+    }
+    pthread_mutex_unlock(&scan->lock);
+    return alone || waits;
+}
+
+/* With the lock held, by the caller, for whom there is no step: says that he waits. */
+static void come_for_step(ladle_scan *scan)
+{
+    scan->is_awaited = true;
+    pthread_cond_signal(&scan->room);
 }
 
 /* Says which entries an error concerns, and, where no column is at fault, of which table. */
@@ -119,10 +142,15 @@ static void push_steps(ladle_scan *scan, ladle_scan_part *part, ladle_scan_step 
     pthread_mutex_unlock(&scan->lock);
 }
 
+static bool is_of_memory(int32_t status)
+{
+    return status == LADLE_BUDGET || status == LADLE_NOMEM;
+}
+
 static bool is_short_of_memory(const ladle_scan_step *steps)
 {
     for (; steps != NULL; steps = steps->next)
-        if (steps->error.status == LADLE_BUDGET || steps->error.status == LADLE_NOMEM)
+        if (is_of_memory(steps->error.status))
             return true;
     return false;
 }
@@ -200,7 +228,10 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
     ladle_scan_step *first = NULL;
     int64_t group = ladle_max(scan->options.budget_nbytes / 4, LEAST_GROUP_NBYTES);
     if (spill == NULL ||
-        ladle_scan_decode(part, scan->reader, n, spill, group, &scan->stop, &first, NULL) != LADLE_OK) {
+        ladle_scan_decode(part, scan->reader, n, spill, group, &scan->stop, &first, NULL) != LADLE_OK ||
+        is_short_of_memory(first)) {
+        release_steps(scan->context, first);
+        first = NULL;
         scan->cannot_spill = true;
     } else {
         part->n_used = n;
@@ -216,10 +247,14 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     int64_t failed_stop;
     double budget = (double)scan->options.budget_nbytes, nbytes = 0;
     /* A step more than the budget is decoded at once: see choose_window. */
-    ladle_scan_sight sight = {(budget + (double)scan->options.step_nbytes) * 1.25, budget / 4};
-    if (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, &error) != LADLE_OK)
-        return failed_step(part, failed_stop, &error);
-    ladle_scan_sight far;
+    ladle_scan_sight sight = {(budget + (double)scan->options.step_nbytes) * 1.25, budget / 4}, far;
+    /* What fails for want of memory is tried again when the scan is alone. */
+    bool alone = is_alone(scan, false);
+    while (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, &error) != LADLE_OK) {
+        if (!is_of_memory(error.status) || alone)
+            return failed_step(part, failed_stop, &error);
+        alone = is_alone(scan, true);
+    }
     if (part->n_used == 0 && wants_spill(scan, part, &far)) {
         ladle_scan_step *spilled = spill_window(scan, part, far);
         if (spilled != NULL || atomic_load(&scan->stop))
@@ -232,14 +267,15 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     if (!wait_for_room(scan, nbytes, 0))
         return NULL;
     ladle_scan_step *first;
-    ladle_status status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
-    if (status != LADLE_OK || is_short_of_memory(first)) {
-        /* Once more, a single step, when none waits any more. */
-        release_steps(scan->context, first);
-        n = 1;
-        if (!wait_for_room(scan, HUGE_VAL, 0))
-            return NULL;
+    ladle_status status;
+    alone = is_alone(scan, false);
+    for (;;) {
         status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
+        if ((status == LADLE_OK ? !is_short_of_memory(first) : !is_of_memory(status)) || (n == 1 && alone))
+            break;
+        release_steps(scan->context, first);
+        alone = n == 1 ? is_alone(scan, true) : alone;
+        n = 1;
     }
     part->n_used += n;
     int64_t stop = ((const ladle_scan_reach *)part->reaches.items)[part->n_used - 1].stop;
@@ -341,7 +377,9 @@ ladle_scan *ladle_scan_create(ladle_reader *reader, const ladle_scan_options *op
         .reclaim = reclaim_nothing, .bound = scan->options.budget_nbytes, .recycled = scan->options.budget_nbytes / 2};
     ladle_context_add_reclaimer(scan->context, &scan->bound);
     /* Without a thread ladle_scan_next does the work. */
-    scan->has_thread = own.in_background && start_thread(scan);
+    scan->has_thread = own.in_background; /* the thread reads it */
+    if (scan->has_thread && !start_thread(scan))
+        scan->has_thread = false;
     return scan;
 }
 
@@ -387,6 +425,8 @@ bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
     }
     pthread_mutex_lock(&scan->lock);
     int result = 0;
+    if (!is_ready(scan))
+        come_for_step(scan);
     while (!is_ready(scan) && result != ETIMEDOUT)
         result = pthread_cond_timedwait(&scan->ready, &scan->lock, &until);
     bool ready = is_ready(scan);
@@ -414,15 +454,18 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
         return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
     pthread_mutex_lock(&scan->lock);
     while (!is_ready(scan)) {
-        if (scan->has_thread)
+        if (scan->has_thread) {
+            come_for_step(scan);
             pthread_cond_wait(&scan->ready, &scan->lock);
-        else
+        } else {
             (void)produce(scan);
+        }
     }
     ladle_scan_step *next = atomic_load(&scan->stop) ? NULL : scan->steps;
     if (next != NULL) {
         scan->steps = next->next;
-        *(next->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes) -= next->step.nbytes;
+        scan->is_awaited = false;
+        scan->waiting_nbytes -= next->step.nbytes;
         pthread_cond_signal(&scan->room);
     }
     pthread_mutex_unlock(&scan->lock);
