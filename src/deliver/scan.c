@@ -15,7 +15,7 @@
 enum {
     DEFAULT_BUDGET_NBYTES = 1 << 30,
     WINDOW_NBYTES = 64 << 20,
-    LEAST_GROUP_NBYTES = 4 << 20,
+    LEAST_GROUP_NBYTES = 64 << 10,
     STACK_NBYTES = 256 << 10
 };
 

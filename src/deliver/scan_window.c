@@ -520,7 +520,7 @@ static ladle_status read_all(window *w, ladle_error *error)
             fail_steps(w, &failure);
         return LADLE_OK;
     }
-    *error = failure;
+    ladle_error_copy(error, &failure);
     return status;
 }
 
