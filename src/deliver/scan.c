@@ -36,18 +36,18 @@ struct ladle_scan {
     ladle_scan_step *steps; /* that wait, in order */
     int64_t waiting_nbytes; /* in memory */
     int64_t spilled_nbytes; /* in files */
-    ladle_region *lent[2]; /* of the last two steps that were handed out, the last one first: the caller's */
-    bool is_busy;          /* a window is under way */
-    bool cannot_spill;     /* the producer's: there is no place for a file */
+    ladle_region *lent[2];  /* of the last two steps that were handed out, the last one first: the caller's */
+    bool is_busy;           /* a window is under way */
+    bool cannot_spill;      /* the producer's: there is no place for a file */
     ladle_spill *spills[2]; /* the producer's: one is written while the other is read */
-    bool is_awaited;       /* the caller has come for a step since he got the last one */
+    bool is_awaited;        /* the caller has come for a step since he got the last one */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
 
-/* How many of the steps ahead to decode at once: to the border of a cluster where the budget allows, since the pages of a
- * window that ends elsewhere are decoded again for the next one. The first step goes to the caller at once, so that only
- * the others wait. */
+/* How many of the steps ahead to decode at once: to the border of a cluster where the budget allows, since the pages of
+ * a window that ends elsewhere are decoded again for the next one. The first step goes to the caller at once, so that
+ * only the others wait. */
 static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part, double *nbytes)
 {
     const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
@@ -473,8 +473,7 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
         return ladle_fail(error, LADLE_CANCELLED, LADLE_NO_OFFSET, "the scan was stopped");
     if (next == NULL)
         return LADLE_OK;
-    if (next->spilled != NULL && next->error.status == LADLE_OK &&
-        ladle_spill_get(next, &next->error) != LADLE_OK)
+    if (next->spilled != NULL && next->error.status == LADLE_OK && ladle_spill_get(next, &next->error) != LADLE_OK)
         tell_range(next);
     lend(scan, next->region);
     next->region = NULL;

@@ -1,4 +1,5 @@
-/* Steps of a cluster that is larger than the budget wait in a scratch file: they are the same, whatever happens to it. */
+/* Steps of a cluster that is larger than the budget wait in a scratch file: they are the same, whatever happens to it.
+ */
 #include "memory/fault.h"
 #include "support/check.h"
 #include "support/scan_files.h"
