@@ -191,7 +191,7 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     alone = is_alone(scan, false);
     for (;;) {
         status = ladle_scan_decode(part, scan->reader, n, &scan->stop, &first, &error);
-        if ((status == LADLE_OK ? !is_short_of_memory(first) : !is_of_memory(status)) || (n == 1 && alone))
+        if ((status == LADLE_OK ? !is_short_of_memory(first) : !is_of_memory((int32_t)status)) || (n == 1 && alone))
             break;
         release_steps(scan->context, first);
         alone = n == 1 ? is_alone(scan, true) : alone;
