@@ -57,6 +57,18 @@ static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part
     return chosen;
 }
 
+/* In a forked child the thread is gone, and what it held or worked with when the process forked is not: nothing of the
+ * scan, nor of its context, can be touched there. */
+static bool is_forked_off(const ladle_scan *scan)
+{
+    return scan->pid != getpid();
+}
+
+static ladle_status refuse_in_child(ladle_error *error)
+{
+    return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
+}
+
 /* Waits until what is going to be decoded fits; false: the scan was stopped. */
 static bool wait_for_room(ladle_scan *scan, double nbytes)
 {
@@ -308,6 +320,8 @@ ladle_status ladle_scan_add(ladle_scan *scan, ladle_table *table, const int32_t 
 {
     ladle_error local;
     error = error == NULL ? &local : error;
+    if (is_forked_off(scan))
+        return refuse_in_child(error);
     ladle_scan_part *added = ladle_scan_part_create(scan->context, table, columns, n_columns, start, stop, error);
     if (added == NULL)
         return (ladle_status)error->status;
@@ -332,7 +346,7 @@ static bool is_ready(const ladle_scan *scan)
 
 bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
 {
-    if (!scan->has_thread || scan->pid != getpid())
+    if (!scan->has_thread || is_forked_off(scan))
         return true;
     timeout_ms = timeout_ms < 0 ? 0 : timeout_ms;
     struct timespec until;
@@ -370,8 +384,8 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
     ladle_error local;
     error = error == NULL ? &local : error;
     memset(step, 0, sizeof *step);
-    if (scan->pid != getpid())
-        return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
+    if (is_forked_off(scan))
+        return refuse_in_child(error);
     pthread_mutex_lock(&scan->lock);
     while (!is_ready(scan)) {
         if (scan->has_thread) {
@@ -411,6 +425,8 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
 
 void ladle_scan_skip(ladle_scan *scan, int64_t part)
 {
+    if (is_forked_off(scan))
+        return;
     pthread_mutex_lock(&scan->lock);
     for (ladle_scan_part *p = scan->parts; p != NULL; p = p->next)
         if (p->number == part)
@@ -431,6 +447,8 @@ void ladle_scan_skip(ladle_scan *scan, int64_t part)
 
 void ladle_scan_stop(ladle_scan *scan)
 {
+    if (is_forked_off(scan))
+        return;
     atomic_store(&scan->stop, true);
     pthread_mutex_lock(&scan->lock);
     pthread_cond_signal(&scan->room);
@@ -440,22 +458,20 @@ void ladle_scan_stop(ladle_scan *scan)
 
 void ladle_scan_release(ladle_scan *scan)
 {
-    if (scan == NULL)
+    if (scan == NULL || is_forked_off(scan))
         return;
-    if (scan->pid == getpid()) {
-        ladle_scan_stop(scan);
-        if (scan->has_thread)
-            (void)pthread_join(scan->thread, NULL);
-        (void)pthread_cond_destroy(&scan->ready);
-        (void)pthread_cond_destroy(&scan->room);
-        (void)pthread_mutex_destroy(&scan->lock);
-        release_steps(scan->context, scan->steps);
-        while (scan->parts != NULL) {
-            ladle_scan_part *next = scan->parts->next;
-            ladle_scan_part_release(scan->parts);
-            scan->parts = next;
-        }
-    } /* else the thread, of which the child has only what it held when the process forked, may have been anywhere */
+    ladle_scan_stop(scan);
+    if (scan->has_thread)
+        (void)pthread_join(scan->thread, NULL);
+    (void)pthread_cond_destroy(&scan->ready);
+    (void)pthread_cond_destroy(&scan->room);
+    (void)pthread_mutex_destroy(&scan->lock);
+    release_steps(scan->context, scan->steps);
+    while (scan->parts != NULL) {
+        ladle_scan_part *next = scan->parts->next;
+        ladle_scan_part_release(scan->parts);
+        scan->parts = next;
+    }
     lend(scan, NULL);
     lend(scan, NULL);
     ladle_context *context = scan->context;
