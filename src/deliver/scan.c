@@ -67,6 +67,18 @@ static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part
     return chosen;
 }
 
+/* In a forked child the thread is gone, and what it held or worked with when the process forked is not: nothing of the
+ * scan, nor of its context, can be touched there. */
+static bool is_forked_off(const ladle_scan *scan)
+{
+    return scan->pid != getpid();
+}
+
+static ladle_status refuse_in_child(ladle_error *error)
+{
+    return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
+}
+
 /* Waits until what is going to be decoded fits, and, where it is going to be in a file, the caller has had half
  * of the one before; false: the scan was stopped. */
 static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes)
@@ -271,7 +283,7 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     alone = is_alone(scan, false);
     for (;;) {
         status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
-        if ((status == LADLE_OK ? !is_short_of_memory(first) : !is_of_memory(status)) || (n == 1 && alone))
+        if ((status == LADLE_OK ? !is_short_of_memory(first) : !is_of_memory((int32_t)status)) || (n == 1 && alone))
             break;
         release_steps(scan->context, first);
         alone = n == 1 ? is_alone(scan, true) : alone;
@@ -388,6 +400,8 @@ ladle_status ladle_scan_add(ladle_scan *scan, ladle_table *table, const int32_t 
 {
     ladle_error local;
     error = error == NULL ? &local : error;
+    if (is_forked_off(scan))
+        return refuse_in_child(error);
     ladle_scan_part *added = ladle_scan_part_create(scan->context, table, columns, n_columns, start, stop, error);
     if (added == NULL)
         return (ladle_status)error->status;
@@ -412,7 +426,7 @@ static bool is_ready(const ladle_scan *scan)
 
 bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
 {
-    if (!scan->has_thread || scan->pid != getpid())
+    if (!scan->has_thread || is_forked_off(scan))
         return true;
     timeout_ms = timeout_ms < 0 ? 0 : timeout_ms;
     struct timespec until;
@@ -450,8 +464,8 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
     ladle_error local;
     error = error == NULL ? &local : error;
     memset(step, 0, sizeof *step);
-    if (scan->pid != getpid())
-        return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
+    if (is_forked_off(scan))
+        return refuse_in_child(error);
     pthread_mutex_lock(&scan->lock);
     while (!is_ready(scan)) {
         if (scan->has_thread) {
@@ -493,6 +507,8 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
 
 void ladle_scan_skip(ladle_scan *scan, int64_t part)
 {
+    if (is_forked_off(scan))
+        return;
     pthread_mutex_lock(&scan->lock);
     for (ladle_scan_part *p = scan->parts; p != NULL; p = p->next)
         if (p->number == part)
@@ -513,6 +529,8 @@ void ladle_scan_skip(ladle_scan *scan, int64_t part)
 
 void ladle_scan_stop(ladle_scan *scan)
 {
+    if (is_forked_off(scan))
+        return;
     atomic_store(&scan->stop, true);
     pthread_mutex_lock(&scan->lock);
     pthread_cond_signal(&scan->room);
@@ -522,24 +540,22 @@ void ladle_scan_stop(ladle_scan *scan)
 
 void ladle_scan_release(ladle_scan *scan)
 {
-    if (scan == NULL)
+    if (scan == NULL || is_forked_off(scan))
         return;
-    if (scan->pid == getpid()) {
-        ladle_scan_stop(scan);
-        if (scan->has_thread)
-            (void)pthread_join(scan->thread, NULL);
-        (void)pthread_cond_destroy(&scan->ready);
-        (void)pthread_cond_destroy(&scan->room);
-        (void)pthread_mutex_destroy(&scan->lock);
-        release_steps(scan->context, scan->steps);
-        ladle_spill_release(scan->spills[0]);
-        ladle_spill_release(scan->spills[1]);
-        while (scan->parts != NULL) {
-            ladle_scan_part *next = scan->parts->next;
-            ladle_scan_part_release(scan->parts);
-            scan->parts = next;
-        }
-    } /* else the thread, of which the child has only what it held when the process forked, may have been anywhere */
+    ladle_scan_stop(scan);
+    if (scan->has_thread)
+        (void)pthread_join(scan->thread, NULL);
+    (void)pthread_cond_destroy(&scan->ready);
+    (void)pthread_cond_destroy(&scan->room);
+    (void)pthread_mutex_destroy(&scan->lock);
+    release_steps(scan->context, scan->steps);
+    ladle_spill_release(scan->spills[0]);
+    ladle_spill_release(scan->spills[1]);
+    while (scan->parts != NULL) {
+        ladle_scan_part *next = scan->parts->next;
+        ladle_scan_part_release(scan->parts);
+        scan->parts = next;
+    }
     lend(scan, NULL);
     lend(scan, NULL);
     ladle_context *context = scan->context;
