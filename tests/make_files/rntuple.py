@@ -139,6 +139,7 @@ FORMS = {
     "constants": Form("Constants", ((500, 500), (1000,)), {"page": 64}),
     "constants-unmerged": Form("Constants", ((500, 500), (1000,)), {"page": 64, "merging": False}),
     "chunked": Form("ManyColumns", ((30,), (7,)), {"max_key": 512, "codec": "none"}),
+    "chunked-ends": Form("Untyped", ((150, 150),), {"page": 600, "max_key": 500, "codec": "none"}),
     "chunked-zstd": Form("ManyColumns", ((30,), (7,)), {"max_key": 1024}),
     **{
         f"{codec}": Form("Lists", CLUSTERS, {"codec": codec})

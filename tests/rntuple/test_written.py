@@ -82,6 +82,22 @@ def test_reasons_of_one_file_do_not_speak_of_several():
     assert twice["nested._1._0"] == f"{alone['nested._1._0']} from all files"
 
 
+def test_steps_from_within_a_page_that_is_in_chunks():
+    """Several columns have the same pages of ends, each step begins in one of them."""
+    path = cached_file("rntuple-chunked-ends.root")
+    columns = ["nJet", "nJet64", "Jet_pt"]
+    whole = ladle.open(path)
+    for start, stop in ((10, 85), (10, 300), (140, 290)):
+        steps = ladle.iterate(
+            path, step_size=10, filter_name=columns, entry_start=start, entry_stop=stop, threads=1
+        )
+        found = {name: [] for name in columns}
+        for step in steps:
+            for name in columns:
+                found[name] += step[name].to_list()
+        assert found == {name: whole[name][start:stop].to_list() for name in columns}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_any_range_is_the_slice_of_the_whole(name):
     context = _core.Context()
