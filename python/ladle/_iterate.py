@@ -190,7 +190,9 @@ class _Plan:
         if any(value is not None and value < 0 for value in (start, stop)):
             total = sum(Source(path, table).n_entries for path, table in self._files)
         first = entry_number(start, "entry_start", 0, total)
-        return first, None if stop is None else max(first, entry_number(stop, "entry_stop", total, total))
+        if stop is None:
+            return first, None
+        return first, max(first, entry_number(stop, "entry_stop", total, total))
 
     def _open_next(self) -> Source | None:
         """Open the next file; None: there are no more."""
