@@ -21,7 +21,7 @@ def made_columns(n_entries=BORDERS[-1], seed=3):
     lists = random.normal(size=counts.sum()).astype(np.float32)
     return {
         "run": np.arange(n_entries) * seed,
-        "x": random.normal(size=n_entries).astype(np.float32),
+        "x": random.integers(-20, 20, n_entries).astype(np.float32),
         "vector": random.normal(size=(n_entries, 3)).astype(np.float32),
         "Jet_pt": ak.unflatten(lists, counts),
         "Jet_eta": ak.unflatten(-lists, counts),
@@ -58,13 +58,14 @@ def write_ntuple(path, columns, borders=BORDERS):
 
 
 def damage(path, column, page):
-    """Overwrite one page of a column."""
+    """Overwrite one page of a column; return where it lies."""
     table = ladle._core.File(default_context(), path).table()
     _, _, offset, nbytes = table.page(table.find(column), page)
     assert offset > 0
     data = bytearray(path.read_bytes())
-    data[offset + nbytes // 4 : offset + nbytes] = b"\x55" * (nbytes - nbytes // 4)
+    data[offset : offset + nbytes] = b"\x55" * nbytes
     path.write_bytes(data)
+    return offset, offset + nbytes
 
 
 def assert_same(found, expected, where=""):
