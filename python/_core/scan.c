@@ -199,6 +199,9 @@ static PyObject *scan_skip(PyObject *self, PyObject *number)
 
 static PyObject *scan_stop(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
+    if (((core_handle *)self)->forks != core_forks()) {
+        Py_RETURN_NONE; /* the thread is the parent's: an iterator that ends in the child has nothing to say */
+    }
     ladle_scan *scan = core_handle_get(self);
     if (scan == NULL) {
         return NULL;
