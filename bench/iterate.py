@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Measure iteration over all columns in small steps: time and resident memory, ladle beside uproot.
 
-    bench/iterate.py FILE... [--step "20 MB"] [--budgets "64 MB,default"] [--threads 1,2] [--rounds 3]
-                     [--no-uproot] [--json OUT] [--figure OUT.svg]
+    bench/iterate.py FILE... [--step "20 MB"] [--budgets "64 MB,default"] [--threads 1,2]
+                     [--rounds 3] [--no-uproot] [--json OUT] [--figure OUT.svg] [--sweep OUT.svg]
 
 Each run is a process of its own. The floor is `bench/floor`: pread and decompress all pages, on one
 core. Medians are printed as ratios to it. Peaks are VmHWM; `import` is what is resident before the
 loop. Files should be in the page cache: the floor, which comes first, brings them there.
+
+`--sweep` scans the files with more and fewer events, columns, bytes of budget and threads, and
+draws time and peak against each.
 """
 
 from __future__ import annotations
@@ -69,10 +72,12 @@ def run_loop(who: str, path: str, step: str, budget: str, threads: int) -> dict[
     return found
 
 
-def run_scan(path: str, step: str, budget: str, threads: int) -> dict[str, Any]:
+def run_scan(
+    path: str, step: str, budget: str, threads: int, *more: str, copies: int = 1
+) -> dict[str, Any]:
     """Scan with the command line tool: the same without Python."""
-    command = [ROOT / "build" / "bin" / "ladle", "scan", "--json", path, "--step", step]
-    command += ["--threads", str(threads)]
+    command = [ROOT / "build" / "bin" / "ladle", "scan", "--json", *[path] * copies]
+    command += ["--step", step, "--threads", str(threads), *more]
     if budget != "default":
         command += ["--budget", budget]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -137,14 +142,82 @@ def print_table(result: dict[str, Any]) -> None:
         )
 
 
-def draw(results: list[dict[str, Any]], out: str) -> None:
-    """Draw resident memory over the steps, one panel for each file."""
+def sweep(path: str, arguments: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """Scan a file with more and less of everything, one thing at a time."""
+    show = [ROOT / "build" / "bin" / "ladle", "show", "--json", path]
+    done = subprocess.run(show, capture_output=True, text=True, check=True)
+    names = [column["name"] for column in json.loads(done.stdout)["columns"]]
+    step, found = arguments.step, {}
+
+    def runs(values: list[Any], run: Any) -> list[dict[str, Any]]:
+        return [
+            {"value": value} | median_run([run(value) for _ in range(arguments.rounds)])
+            for value in values
+        ]
+
+    found["budget, MB"] = runs(
+        [16, 32, 64, 128, 256, 512, 1024], lambda n: run_scan(path, step, f"{n} MB", 2)
+    )
+    found["threads"] = runs([1, 2], lambda n: run_scan(path, step, "64 MB", n))
+    found["events, millions"] = runs(
+        [1, 2, 5, 10], lambda n: run_scan(path, step, "64 MB", 2, copies=n)
+    )
+    counts = [n for n in (10, 30, 100, 300) if n < len(names)] + [len(names)]
+    found["columns"] = runs(
+        counts,
+        lambda n: run_scan(
+            path,
+            step,
+            "64 MB",
+            2,
+            *(word for name in names[:: len(names) // n][:n] for word in ("--columns", name)),
+        ),
+    )
+    return found
+
+
+def draw_sweeps(results: dict[str, dict[str, list[dict[str, Any]]]], out: str) -> None:
+    """Draw time and peak against what was varied; events are those of the copies of a file."""
+    plt = pyplot()
+    panels = list(next(iter(results.values())))
+    figure, axes = plt.subplots(2, len(panels), figsize=(2.6 * len(panels), 4.6), squeeze=False)
+    for column, panel in enumerate(panels):
+        for name, found in results.items():
+            values = [run["value"] for run in found[panel]]
+            if panel.startswith("events"):
+                values = [run["entries"] / 1e6 for run in found[panel]]
+            axes[0][column].plot(
+                values, [run["seconds"] for run in found[panel]], "o-", ms=3, lw=1, label=name
+            )
+            axes[1][column].plot(
+                values, [run["peak"] / 1e6 for run in found[panel]], "o-", ms=3, lw=1
+            )
+        for row in (0, 1):
+            axes[row][column].set_ylim(bottom=0)
+            if panel != "threads":
+                axes[row][column].set_xscale("log")
+        axes[1][column].set_xlabel(panel)
+    axes[0][0].set_ylabel("seconds")
+    axes[1][0].set_ylabel("peak RSS, MB")
+    axes[0][0].legend(fontsize=6)
+    figure.tight_layout()
+    figure.savefig(out, metadata={"Date": None})
+
+
+def pyplot() -> Any:
+    """Return matplotlib, set up for drawings that are the same for the same figures."""
     import matplotlib as mpl
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "ladle"
     from matplotlib import pyplot as plt
 
+    return plt
+
+
+def draw(results: list[dict[str, Any]], out: str) -> None:
+    """Draw resident memory over the steps, one panel for each file."""
+    plt = pyplot()
     figure, axes = plt.subplots(
         1, len(results), figsize=(5.2 * len(results), 3.4), squeeze=False, sharey=True
     )
@@ -175,7 +248,14 @@ def main() -> None:
     parser.add_argument("--no-uproot", dest="uproot", action="store_false")
     parser.add_argument("--json")
     parser.add_argument("--figure")
+    parser.add_argument("--sweep")
     arguments = parser.parse_args()
+    if arguments.sweep:
+        sweeps = {Path(path).name: sweep(path, arguments) for path in arguments.files}
+        draw_sweeps(sweeps, arguments.sweep)
+        if arguments.json:
+            Path(arguments.json).write_text(json.dumps(sweeps, indent=1))
+        return
     results = []
     for path in arguments.files:
         results.append(measure(path, arguments))

@@ -1,6 +1,6 @@
 """Go through a file in steps of 20 MB and add up a column: memory stays where it is.
 
-    examples/iterate.py FILE.root [COLUMN]
+examples/iterate.py FILE.root [COLUMN]
 """
 
 import sys
