@@ -7,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const cli_verb *const verbs[] = {&cli_verb_ls, &cli_verb_show, &cli_verb_digest, &cli_verb_cat,
-                                        &cli_verb_scan};
+static const cli_verb *const verbs[] = {&cli_verb_ls, &cli_verb_show, &cli_verb_digest, &cli_verb_cat, &cli_verb_scan};
 #define N_VERBS (sizeof verbs / sizeof verbs[0])
 
 static const char common_help[] = "  --json          machine-readable output\n"

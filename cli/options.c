@@ -135,7 +135,16 @@ static bool parse_integer(const char *text, int64_t low, int64_t high, int64_t *
     return true;
 }
 
-typedef enum option_id { OPT_JSON, OPT_HELP, OPT_BUDGET, OPT_THREADS, OPT_START, OPT_STOP, OPT_STEP, OPT_COLUMNS } option_id;
+typedef enum option_id {
+    OPT_JSON,
+    OPT_HELP,
+    OPT_BUDGET,
+    OPT_THREADS,
+    OPT_START,
+    OPT_STOP,
+    OPT_STEP,
+    OPT_COLUMNS
+} option_id;
 
 static const struct option_word {
     const char *word;

@@ -16,8 +16,7 @@ void cli_progress_show(cli_progress *progress, const char *format, ...)
     if (!progress->wanted || clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
         return;
     }
-    double since =
-        (double)(now.tv_sec - progress->last.tv_sec) + (double)(now.tv_nsec - progress->last.tv_nsec) * 1e-9;
+    double since = (double)(now.tv_sec - progress->last.tv_sec) + (double)(now.tv_nsec - progress->last.tv_nsec) * 1e-9;
     if (since < 0.1) {
         return;
     }

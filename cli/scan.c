@@ -157,8 +157,8 @@ static void print_totals(const cli_options *options, const totals *sum, const la
     }
     cli_printf(out, "%" PRId64 " files, %" PRId64 " entries in %" PRId64 " steps, the largest of %.1f MB\n", sum->files,
                sum->entries, sum->steps, (double)sum->largest_nbytes / 1e6);
-    cli_printf(out, "%.1f MB in %.3f s: %.0f MB/s, %.0f entries/s with %" PRId32 " threads\n", (double)sum->nbytes / 1e6,
-               seconds, seconds > 0 ? (double)sum->nbytes / 1e6 / seconds : 0.0,
+    cli_printf(out, "%.1f MB in %.3f s: %.0f MB/s, %.0f entries/s with %" PRId32 " threads\n",
+               (double)sum->nbytes / 1e6, seconds, seconds > 0 ? (double)sum->nbytes / 1e6 / seconds : 0.0,
                seconds > 0 ? (double)sum->entries / seconds : 0.0, threads);
     cli_printf(out, "decompressors: %.3f s over all threads; the scan took %.2f x that\n", codec_s,
                codec_s > 0 ? seconds / codec_s : 0.0);

@@ -88,7 +88,8 @@ LADLE_API size_t ladle_request_key(const ladle_request *request, char *out, size
  * A pass over some columns of tables, step by step. Each step is a range of entries of one table with all buffers of
  * these columns. Steps that lie in the same pages are decoded together, each page once, straight into the blocks of the
  * steps; they wait in memory, within the budget, until they are asked for. One thread uses a scan, but for
- * ladle_scan_stop, which any thread may call. A scan does not survive a fork: in the child, it can only be released.
+ * ladle_scan_stop, which any thread may call. A scan does not survive a fork: in the child, it can only be released,
+ * which frees nothing there; and where it decoded in the background, nothing else of its context can be used.
  */
 typedef struct ladle_scan ladle_scan;
 

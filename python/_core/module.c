@@ -192,8 +192,8 @@ static int module_exec(PyObject *module)
     pthread_once(&fork_once, fork_watch);
     if (state_numpy(state) < 0 || core_context_ready(module, state) < 0 || core_file_ready(module, state) < 0 ||
         core_table_ready(module, state) < 0 || core_reader_ready(module, state) < 0 ||
-        core_scan_ready(module, state) < 0 ||
-        core_lease_ready(module, state) < 0 || core_cache_ready(module, state) < 0) {
+        core_scan_ready(module, state) < 0 || core_lease_ready(module, state) < 0 ||
+        core_cache_ready(module, state) < 0) {
         return -1;
     }
     return 0;

@@ -173,9 +173,11 @@ static PyObject *scan_next(PyObject *self, PyObject *Py_UNUSED(ignored))
     ladle_error error = {0};
     ladle_status status = LADLE_OK;
     Py_BEGIN_ALLOW_THREADS status = ladle_scan_next(scan, &step, &error);
-    Py_END_ALLOW_THREADS if (status == LADLE_OK && step.n_buffers == 0) { Py_RETURN_NONE; }
-    PyObject *answer =
-        status == LADLE_OK ? step_arrays(state, &step) : core_error_new(state, &error, CORE_OF_NAME);
+    Py_END_ALLOW_THREADS if (status == LADLE_OK && step.n_buffers == 0)
+    {
+        Py_RETURN_NONE;
+    }
+    PyObject *answer = status == LADLE_OK ? step_arrays(state, &step) : core_error_new(state, &error, CORE_OF_NAME);
     PyObject *result = answer == NULL ? NULL
                                       : Py_BuildValue("(LLLLO)", (long long)step.part, (long long)step.start,
                                                       (long long)step.stop, (long long)step.nbytes, answer);
@@ -197,6 +199,9 @@ static PyObject *scan_skip(PyObject *self, PyObject *number)
 
 static PyObject *scan_stop(PyObject *self, PyObject *Py_UNUSED(ignored))
 {
+    if (((core_handle *)self)->forks != core_forks()) {
+        Py_RETURN_NONE; /* the thread is the parent's: an iterator that ends in the child has nothing to say */
+    }
     ladle_scan *scan = core_handle_get(self);
     if (scan == NULL) {
         return NULL;

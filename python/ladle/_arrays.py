@@ -1,7 +1,8 @@
-"""Arrays of a step: awkward or numpy arrays around the buffers of columns, made for each step anew."""
+"""Arrays of a step: awkward or numpy arrays around the buffers of columns, for each step anew."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -129,15 +130,16 @@ class AwkwardArrays:
         ]
 
         def build(step: _Step) -> Any:
-            none = contents.IndexedOptionArray(
-                index.Index64(np.full(1, -1)), contents.EmptyArray()
-            )
+            none = contents.IndexedOptionArray(index.Index64(np.full(1, -1)), contents.EmptyArray())
             alternatives = [make(step) for make in builders]
             return contents.UnionArray(
                 step.index(index.Index8, place),
                 step.index(index.Index64, place + 1),
                 [none]
-                + [each if each.is_option else contents.UnmaskedArray(each) for each in alternatives],
+                + [
+                    each if each.is_option else contents.UnmaskedArray(each)
+                    for each in alternatives
+                ],
             )
 
         return build
@@ -185,7 +187,9 @@ def _nested(column: Column, length: int, buffers: list[_Array]) -> _Array:
             continue
         items = int(buffers[buffer][-1])
         is_text = column.is_string and depth == len(column.dims) - 1
-        values = _lists(values if is_text else values.reshape(items, *inner), buffers[buffer], is_text)
+        values = _lists(
+            values if is_text else values.reshape(items, *inner), buffers[buffer], is_text
+        )
         inner = []
         buffer -= 1
     return values.reshape(length, *inner)
@@ -196,10 +200,10 @@ def _lists(values: _Array, offsets: _Array, is_text: bool) -> _Array:
     lists = np.empty(len(ends) - 1, dtype=object)
     if is_text:
         whole = values.tobytes()
-        for i, (start, stop) in enumerate(zip(ends, ends[1:], strict=False)):
+        for i, (start, stop) in enumerate(itertools.pairwise(ends)):
             lists[i] = whole[start:stop].decode("utf-8", "surrogateescape")
     else:
-        for i, (start, stop) in enumerate(zip(ends, ends[1:], strict=False)):
+        for i, (start, stop) in enumerate(itertools.pairwise(ends)):
             lists[i] = values[start:stop]
     return lists
 

@@ -7,6 +7,7 @@ its own: they are kept by the count of forks, which only the child sees advance.
 from __future__ import annotations
 
 from ladle import _core
+from ladle._budget import cap_nbytes
 
 # setdefault on a dict is atomic: two threads that come first agree on one object.
 _contexts: dict[int, _core.Context] = {}
@@ -17,7 +18,9 @@ def default_context() -> _core.Context:
     """Return the context that all of ladle's Python objects in this process share."""
     forks = _core.forks()
     found = _contexts.get(forks)
-    return found if found is not None else _contexts.setdefault(forks, _core.Context())
+    if found is None:
+        found = _contexts.setdefault(forks, _core.Context(budget=cap_nbytes()))
+    return found
 
 
 def default_reader(threads: int | None = None) -> _core.Reader:

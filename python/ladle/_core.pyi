@@ -13,6 +13,7 @@ from typing_extensions import Buffer
 _Default = TypeVar("_Default")
 _Values = Buffer | np.ndarray[Any, Any]  # mypy does not know that an array is a Buffer
 _Request = tuple[Table, int, int, int, int]
+_Step = tuple[int, int, int, int, list[np.ndarray[Any, Any]] | Exception]
 
 @final
 class Context:
@@ -234,6 +235,31 @@ class Cache:
         """Cap the bytes of a level, at once; 0 means no cap."""
 
     def __len__(self) -> int: ...
+
+@final
+class Scan:
+    """A pass over columns of tables, step by step. One thread at a time."""
+
+    def __new__(
+        cls,
+        reader: Reader,
+        *,
+        step_nbytes: int = 0,
+        step_entries: int = 0,
+        budget: int = 0,
+        background: bool = True,
+    ) -> Scan: ...
+    def add(self, table: Table, columns: Iterable[int], start: int, stop: int) -> int:
+        """Add entries [start, stop) of a table; return the number of the part."""
+
+    def next(self) -> _Step | None:
+        """Return part, start, stop, bytes, and arrays or error of the next step; None: the end."""
+
+    def skip(self, part: int, /) -> None:
+        """Leave out what is left of a part."""
+
+    def stop(self) -> None:
+        """End the work at the next page."""
 
 def xxh3_64(values: _Values, /) -> int:
     """Return XXH3-64 (seed 0) of a contiguous buffer's bytes."""

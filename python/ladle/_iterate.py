@@ -32,7 +32,8 @@ class Report:
     tree_entry_start, tree_entry_stop : int
         Entries of the table.
     global_entry_start, global_entry_stop : int
-        Entries of all tables, in their order.
+        Entries of all tables, in their order. Those of a file that is skipped count, where it could
+        be opened.
     nbytes : int
         Of the step's buffers, each counted once.
     """
@@ -188,9 +189,19 @@ class _Plan:
         far = 1 << 62
         total = far
         if any(value is not None and value < 0 for value in (start, stop)):
-            total = sum(Source(path, table).n_entries for path, table in self._files)
+            total = sum(self._count(path, table) for path, table in self._files)
         first = entry_number(start, "entry_start", 0, total)
-        return first, None if stop is None else max(first, entry_number(stop, "entry_stop", total, total))
+        if stop is None:
+            return first, None
+        return first, max(first, entry_number(stop, "entry_stop", total, total))
+
+    def _count(self, path: str, table: str | None) -> int:
+        try:
+            return Source(path, table).n_entries
+        except Error:
+            if not self._skips:
+                raise
+            return 0  # told when its turn comes
 
     def _open_next(self) -> Source | None:
         """Open the next file; None: there are no more."""
@@ -199,6 +210,7 @@ class _Plan:
                 return None
             path, table = self._files[self._next]
             self._next += 1
+            source = None
             try:
                 source = Source(path, table)
                 self._compare(source)
@@ -206,6 +218,8 @@ class _Plan:
                 if not self._skips:
                     raise
                 self.skipped.append(error)
+                if source is not None:
+                    self._offset += source.n_entries
             else:
                 return source
         return None
@@ -237,12 +251,12 @@ class _Plan:
         self._first = source
         self._columns = list(columns.values())
 
-    def add_next(self, scan: _core.Scan) -> None:
+    def add_next(self, scan: _core.Scan) -> bool:
         """Add the next file to the scan, if there is one and the range reaches it."""
         source = self._ready or self._open_next()
         self._ready = None
         if source is None:
-            return
+            return False
         table = source.table
         start = min(max(self._start - self._offset, 0), source.n_entries)
         stop = source.n_entries
@@ -254,6 +268,7 @@ class _Plan:
         part = scan.add(table, numbers, start, stop)
         self.opened[part] = _Opened(source, make, self._offset)
         self._offset += source.n_entries
+        return True
 
 
 def _run(
@@ -278,9 +293,10 @@ def _steps(
         if found is None:
             if failure is not None:
                 raise failure
-            if not _advance(plan, scan):
+            added = plan.add_next(scan)  # behind a file that had no step
+            _warn(plan)
+            if not added:
                 return
-            newest = max(plan.opened)
             continue
         part, start, stop, nbytes, arrays = found
         if part > newest:  # its successor is opened while this one is read
@@ -319,14 +335,6 @@ def _steps(
                 ),
             )
         del array
-
-
-def _advance(plan: _Plan, scan: _core.Scan) -> bool:
-    """Go on behind a file that had no step."""
-    before = len(plan.opened), max(plan.opened, default=-1)
-    plan.add_next(scan)
-    _warn(plan)
-    return (len(plan.opened), max(plan.opened, default=-1)) != before
 
 
 def _warn(plan: _Plan) -> None:

@@ -91,8 +91,7 @@ static size_t spilled_size(int32_t n_buffers)
 
 static struct ladle_spilled *spilled_create(ladle_spill *spill, int32_t n_buffers, ladle_error *error)
 {
-    struct ladle_spilled *spilled =
-        ladle_alloc(spill->context, spilled_size(n_buffers), LADLE_MEMORY_METADATA, error);
+    struct ladle_spilled *spilled = ladle_alloc(spill->context, spilled_size(n_buffers), LADLE_MEMORY_METADATA, error);
     if (spilled == NULL)
         return NULL;
     spilled->buffers = (spilled_buffer *)(void *)(spilled + 1);
@@ -167,8 +166,7 @@ static int32_t find_same(const ladle_scan_part *part, const ladle_scan_step *ste
     return -1;
 }
 
-ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step,
-                             ladle_error *error)
+ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step, ladle_error *error)
 {
     if (step->spilled == NULL)
         step->spilled = spilled_create(spill, step->step.n_buffers, error);

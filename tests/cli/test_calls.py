@@ -10,7 +10,7 @@ import uproot
 
 from tests.cli.conftest import Run
 
-VERBS = ["ls", "show", "digest", "cat"]
+VERBS = ["ls", "show", "digest", "cat", "scan"]
 
 
 def refusal(run: Run, status: int, *words: str | Path) -> str:
@@ -25,10 +25,17 @@ def refusal(run: Run, status: int, *words: str | Path) -> str:
     ("words", "line"),
     [
         ([], "ladle: no verb given: try ls, show, digest, cat or scan; see 'ladle --help'"),
-        (["lss"], "ladle: lss: unknown verb; try ls, show, digest, cat or scan; see 'ladle --help'"),
-        (["-x"], "ladle: -x: unknown option; try ls, show, digest, cat or scan; see 'ladle --help'"),
+        (
+            ["lss"],
+            "ladle: lss: unknown verb; try ls, show, digest, cat or scan; see 'ladle --help'",
+        ),
+        (
+            ["-x"],
+            "ladle: -x: unknown option; try ls, show, digest, cat or scan; see 'ladle --help'",
+        ),
         (["ls"], "ladle: ls: no file given: ladle ls FILE; see 'ladle ls --help'"),
         (["show"], "ladle: show: no file given: ladle show FILE[:TABLE]; see 'ladle show --help'"),
+        (["scan"], "ladle: scan: no file given: ladle scan FILE[:TABLE]; see 'ladle scan --help'"),
         (["cat"], "ladle: cat: no file given: ladle cat FILE[:TABLE]; see 'ladle cat --help'"),
         (["ls", "a", "b"], "ladle: ls: one file at a time: 'b' is too much"),
         (["ls", "--foo"], "ladle: ls: unknown option '--foo'; see 'ladle ls --help'"),
@@ -97,7 +104,7 @@ def test_truncated_file(run: Run, made: Path, tmp_path: Path, verb: str) -> None
     assert re.search(r" \(at byte \d+\)$", line)
 
 
-@pytest.mark.parametrize("verb", ["show", "digest", "cat"])
+@pytest.mark.parametrize("verb", ["show", "digest", "cat", "scan"])
 def test_no_such_table(run: Run, made: Path, verb: str) -> None:
     line = refusal(run, 2, verb, f"{made}:Event")
     assert "Events" in line.removeprefix(f"ladle: {made}")
