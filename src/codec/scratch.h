@@ -27,8 +27,7 @@ typedef struct ladle_scratch {
     ladle_scratch_page page;
     /* Of a page of ends of lists, which slices were decoded from one after the other. */
     struct {
-        int64_t page_offset;
-        int32_t physical; /* the column that it was decoded for */
+        const void *page; /* the table's: says which one it is */
         int64_t n;        /* of its elements that were decoded; 0: nothing is known */
         int64_t end;      /* the last one of these */
     } ends;

@@ -81,6 +81,7 @@ typedef struct task {
     ladle_cluster cluster;
     ladle_extent extent;
     const ladle_encoding *encoding;
+    const ladle_page *page;  /* NULL: zeros */
     const uint8_t *elements; /* NULL: zeros */
     int64_t count;           /* elements of the page */
     ladle_scratch *scratch;
@@ -104,8 +105,7 @@ static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
     }
     ladle_scratch *scratch = t->scratch;
     bool good = true;
-    if (*before < 0 && slice->skip > 0 && scratch->ends.n == slice->skip &&
-        scratch->ends.page_offset == slice->offset && scratch->ends.physical == t->extent.physical)
+    if (*before < 0 && slice->skip > 0 && scratch->ends.n == slice->skip && scratch->ends.page == t->page)
         *before = scratch->ends.end;
     else if (*before < 0 && slice->skip > 0)
         good = ladle_elements_ends(t->encoding, &(int64_t){0}, t->elements, t->count, slice->skip - 1, 1, 0, 0, most,
@@ -120,8 +120,7 @@ static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
     if (!good)
         return ladle_fail(t->error, LADLE_CORRUPT, slice->offset,
                           "the ends of its lists fall, or pass the %" PRId64 " items of the cluster", most);
-    scratch->ends.page_offset = slice->offset;
-    scratch->ends.physical = t->extent.physical;
+    scratch->ends.page = t->page;
     scratch->ends.n = slice->skip + slice->take;
     scratch->ends.end = *last;
     slice->mark[LADLE_MARK_FIRST] = (int64_t)((uint64_t)to[0] - (uint64_t)base);
@@ -261,6 +260,7 @@ static ladle_status rntuple_decode(const ladle_table *base, int32_t column, int3
     if (slice->page >= 0) {
         const ladle_page *page = &t.extent.pages[slice->page];
         t.encoding = &table->physicals[t.extent.physical].encoding;
+        t.page = page;
         t.count = page->n_elements;
         bool straight = is_values && slice->take == slice->total && ladle_element_is_plain(t.encoding->element, dtype);
         status = ladle_rntuple_open_page(table, t.extent.physical, page, record, scratch, straight ? to : NULL,
