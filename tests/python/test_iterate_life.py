@@ -113,8 +113,8 @@ def test_all_is_given_back_after_errors(files, damaged, on_error, threads):
     if on_error == "raise":
         with pytest.raises(ladle.FormatError) as caught:
             list(ladle.iterate(paths, **options))
-        assert caught.value.where
-        del caught  # its traceback has the frames
+        wait_for_threads(threads_before)
+        del caught  # its traceback has the frames, and these the scan, which is stopped by now
     else:
         assert sum(len(step) for step in ladle.iterate(paths, **options)) == 400 + 80 + 400
     assert held() == before
@@ -284,6 +284,25 @@ def test_two_at_once(files):
         ladle.iterate(files[0], **options), ladle.iterate(files[0], **options), strict=True
     ):
         assert ak.all(one.run == other.run)
+
+
+def test_half_of_the_budget_of_the_process_is_for_steps(files, monkeypatch):
+    """A call's own budget is taken as it is."""
+    asked = []
+    make = ladle._core.Scan
+
+    def scan(reader, **options):
+        asked.append(options["budget"])
+        return make(reader, **options)
+
+    monkeypatch.setattr(ladle._core, "Scan", scan)
+    ladle.memory.budget("3 GB")
+    try:
+        for options in ({}, {"budget": "20 kB"}, {"budget": 1}, {"budget": 0}):
+            assert len(list(ladle.iterate(files, filter_name="run", **options))) == 2
+    finally:
+        ladle.memory.budget(None)
+    assert asked == [1_500_000_000, 20_000, 1, 1]
 
 
 def test_the_budget_of_the_process(files):
