@@ -88,7 +88,8 @@ LADLE_API size_t ladle_request_key(const ladle_request *request, char *out, size
  * A pass over some columns of tables, step by step. Each step is a range of entries of one table with all buffers of
  * these columns. Steps that lie in the same pages are decoded together, each page once, straight into the blocks of the
  * steps; they wait in memory, within the budget, until they are asked for. One thread uses a scan, but for
- * ladle_scan_stop, which any thread may call. A scan does not survive a fork: in the child, it can only be released.
+ * ladle_scan_stop, which any thread may call. A scan does not survive a fork: in the child, it can only be released,
+ * which frees nothing there; and where it decoded in the background, nothing else of its context can be used.
  */
 typedef struct ladle_scan ladle_scan;
 
@@ -102,12 +103,13 @@ typedef struct ladle_scan_options {
 
 /* One step. Where step_nbytes rules, a step that reaches a border of clusters ends at the last one that it reaches. */
 typedef struct ladle_step {
-    int64_t part;          /* number of its table, in the order of ladle_scan_add */
-    int64_t start, stop;   /* entries */
-    int64_t nbytes;        /* of all buffers, each counted once */
-    ladle_table *table;    /* retained */
-    int32_t n_buffers;     /* 0: the scan is at its end */
-    ladle_lease **buffers; /* all buffers of the first column, then those of the second ...; columns of one list share */
+    int64_t part;        /* number of its table, in the order of ladle_scan_add */
+    int64_t start, stop; /* entries */
+    int64_t nbytes;      /* of all buffers, each counted once */
+    ladle_table *table;  /* retained */
+    int32_t n_buffers;   /* 0: the scan is at its end */
+    ladle_lease *
+        *buffers; /* all buffers of the first column, then those of the second ...; columns of one list share */
     ladle_context *context;
 } ladle_step;
 

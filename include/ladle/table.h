@@ -22,7 +22,8 @@
  *   "jets.hits"  dims {LADLE_VAR, LADLE_VAR}  field "jets", members {{1, "hits"}}
  * Members of pairs and tuples are "_0", "_1"; where all members of a record are such, it is a tuple. Right inside of a
  * LADLE_VARIANT, the member "_0" names the first alternative, and so on; all of them are there. The members of base
- * classes stand among those of the class that inherits them.
+ * classes stand among those of the class that inherits them; where several have one name, that of a base class has the
+ * class in front: "Base::pt".
  */
 #ifndef LADLE_TABLE_H
 #define LADLE_TABLE_H

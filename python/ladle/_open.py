@@ -241,6 +241,7 @@ def _keep_variants_whole(
     sources: list[Source], columns: dict[str, _core.Column], unreadable: dict[str, str]
 ) -> None:
     """Leave out variants of which an alternative cannot be read, or is in some files only."""
+    whence = " from all files" if len(sources) > 1 else ""
     variants: dict[str, list[str]] = {}
     for name, column in columns.items():
         path = variant_path(column)
@@ -251,7 +252,7 @@ def _keep_variants_whole(
             below = [name for name in source.table.names() if name.startswith(f"{path}.")]
             missing = set(below) - set(names)
             if missing:
-                reason = f"{min(missing)}, of the same variant, cannot be read from all files"
+                reason = f"{min(missing)}, of the same variant, cannot be read{whence}"
                 unreadable |= dict.fromkeys(names, reason)
                 for name in names:
                     columns.pop(name, None)

@@ -285,20 +285,12 @@ static uint64_t sum_to(const ladle_encoding *encoding, const uint8_t *page, int6
     return encoding->bits == 32 ? sum & UINT32_MAX : sum;
 }
 
-bool ladle_elements_ends(const ladle_encoding *encoding, int64_t *to, const uint8_t *page, int64_t count, int64_t skip,
-                         int64_t take, int64_t base, int64_t before, int64_t most, int64_t *last)
+/* From the first one on, which is `end`; take > 0. */
+static bool ends_from(const ladle_encoding *encoding, int64_t *to, const uint8_t *page, int64_t count, int64_t skip,
+                      int64_t take, int64_t base, int64_t before, int64_t most, uint64_t end, int64_t *last)
 {
-    *last = before;
-    if (take == 0)
-        return true;
-    if (LADLE_BIG_ENDIAN_HOST)
-        return ladle_elements_ends_scalar(encoding, to, page, count, skip, take, base, before, most, last);
-    uint64_t values[CHUNK], end, shift = (uint64_t)base;
+    uint64_t values[CHUNK], shift = (uint64_t)base;
     bool is_delta = ladle_element_kinds[encoding->element].is_delta;
-    if (is_delta)
-        end = sum_to(encoding, page, count, skip);
-    else
-        load_elements(encoding, &end, page, count, skip, 1);
     /* Gathers the signs of ends and of steps between them. Where none is negative, all ends are below 2^63, so that no
      * sum has wrapped and the last is the greatest. */
     uint64_t signs = end | (end - (uint64_t)before);
@@ -322,6 +314,35 @@ bool ladle_elements_ends(const ladle_encoding *encoding, int64_t *to, const uint
     *last = (int64_t)end;
     /* Sums of 32-bit elements that pass 32 bits would have wrapped, and so fallen. */
     return signs >> 63 == 0 && *last <= most && (encoding->bits == 64 || *last <= (int64_t)UINT32_MAX);
+}
+
+bool ladle_elements_ends(const ladle_encoding *encoding, int64_t *to, const uint8_t *page, int64_t count, int64_t skip,
+                         int64_t take, int64_t base, int64_t before, int64_t most, int64_t *last)
+{
+    uint64_t end;
+    *last = before;
+    if (take == 0)
+        return true;
+    if (LADLE_BIG_ENDIAN_HOST)
+        return ladle_elements_ends_scalar(encoding, to, page, count, skip, take, base, before, most, last);
+    if (ladle_element_kinds[encoding->element].is_delta)
+        end = sum_to(encoding, page, count, skip);
+    else
+        load_elements(encoding, &end, page, count, skip, 1);
+    return ends_from(encoding, to, page, count, skip, take, base, before, most, end, last);
+}
+
+bool ladle_elements_ends_after(const ladle_encoding *encoding, int64_t *to, const uint8_t *page, int64_t count,
+                               int64_t skip, int64_t take, int64_t base, int64_t before, int64_t most, int64_t *last)
+{
+    uint64_t end;
+    if (take == 0 || LADLE_BIG_ENDIAN_HOST || !ladle_element_kinds[encoding->element].is_delta)
+        return ladle_elements_ends(encoding, to, page, count, skip, take, base, before, most, last);
+    load_elements(encoding, &end, page, count, skip, 1);
+    end += (uint64_t)before;
+    if (encoding->bits == 32)
+        end &= UINT32_MAX;
+    return ends_from(encoding, to, page, count, skip, take, base, before, most, end, last);
 }
 
 /* --- alternatives ------------------------------------------------------------------------------------------------ */

@@ -93,6 +93,11 @@ void ladle_elements_decode(const ladle_encoding *encoding, ladle_dtype dtype, vo
 bool ladle_elements_ends(const ladle_encoding *encoding, int64_t *to, const uint8_t *page, int64_t count, int64_t skip,
                          int64_t take, int64_t base, int64_t before, int64_t most, int64_t *last);
 
+/* The same where skip > 0 and `before` is the end right before, in the same page: nothing needs to be summed up for it.
+ */
+bool ladle_elements_ends_after(const ladle_encoding *encoding, int64_t *to, const uint8_t *page, int64_t count,
+                               int64_t skip, int64_t take, int64_t base, int64_t before, int64_t most, int64_t *last);
+
 /* Switch elements -> tags and, or, places (NULL: not wanted): tag 0 for none, else tag k with its index + bases[k - 1],
  * where the index is below sizes[k - 1]; 1 <= k <= n_alternatives <= 127. The place of tag 0 is 0. Returns the first
  * element that says otherwise (counted from `skip`), or -1. */

@@ -47,7 +47,7 @@ uint8_t *ladle_scratch_input(ladle_scratch *scratch, int64_t nbytes, ladle_error
 
 uint8_t *ladle_scratch_output(ladle_scratch *scratch, int64_t nbytes, ladle_error *error)
 {
-    scratch->page = NULL;
+    scratch->page_data = NULL;
     return grow(scratch, &scratch->output, nbytes, LADLE_MEMORY_SCRATCH, error);
 }
 
@@ -56,9 +56,24 @@ uint8_t *ladle_scratch_values(ladle_scratch *scratch, int64_t nbytes, ladle_erro
     return grow(scratch, &scratch->values, nbytes, LADLE_MEMORY_SCRATCH, error);
 }
 
+const uint8_t *ladle_scratch_find(const ladle_scratch *scratch, const ladle_scratch_page *page)
+{
+    const ladle_scratch_page *last = &scratch->page;
+    bool same = last->offset == page->offset && last->stored == page->stored && last->nbytes == page->nbytes &&
+                last->has_checksum == page->has_checksum;
+    return same ? scratch->page_data : NULL;
+}
+
+void ladle_scratch_keep(ladle_scratch *scratch, const ladle_scratch_page *page, const uint8_t *data)
+{
+    scratch->page = *page;
+    scratch->page_data = data;
+}
+
 void ladle_scratch_forget(ladle_scratch *scratch)
 {
-    scratch->page = NULL;
+    scratch->page_data = NULL;
+    scratch->ends.n = 0;
 }
 
 void ladle_scratch_relax(ladle_scratch *scratch)
@@ -69,5 +84,5 @@ void ladle_scratch_relax(ladle_scratch *scratch)
         drop(scratch, &scratch->output, LADLE_MEMORY_SCRATCH);
     if (scratch->values.capacity > KEEP_NBYTES)
         drop(scratch, &scratch->values, LADLE_MEMORY_SCRATCH);
-    scratch->page = NULL;
+    scratch->page_data = NULL;
 }

@@ -10,16 +10,28 @@ typedef struct ladle_scratch_buffer {
     size_t capacity;
 } ladle_scratch_buffer;
 
+/* What is said of a page that is decompressed. */
+typedef struct ladle_scratch_page {
+    int64_t offset, stored, nbytes; /* stored: bytes in the file */
+    bool has_checksum;
+} ladle_scratch_page;
+
 typedef struct ladle_scratch {
     ladle_context *context;
     ladle_decompressor *decompressor;
     ladle_scratch_buffer input;  /* kind PAGE_INPUT */
     ladle_scratch_buffer output; /* kind SCRATCH */
     ladle_scratch_buffer values; /* kind SCRATCH */
-    /* The page that was decompressed last, for the next one that is the same; NULL: none. It lies in `output`, or where
-     * its values were wanted. */
-    const uint8_t *page;
-    int64_t page_offset, page_nbytes;
+    /* The page that was decompressed last; data NULL: none. It lies in `output`, or where its values were wanted. */
+    const uint8_t *page_data;
+    ladle_scratch_page page;
+    /* Of a page of ends of lists, which slices were decoded from one after the other. */
+    struct {
+        int64_t page_offset;
+        int32_t physical; /* the column that it was decoded for */
+        int64_t n;        /* of its elements that were decoded; 0: nothing is known */
+        int64_t end;      /* the last one of these */
+    } ends;
 } ladle_scratch;
 
 /* False with `error` filled on failure. */
@@ -31,7 +43,13 @@ uint8_t *ladle_scratch_input(ladle_scratch *scratch, int64_t nbytes, ladle_error
 uint8_t *ladle_scratch_output(ladle_scratch *scratch, int64_t nbytes, ladle_error *error);
 uint8_t *ladle_scratch_values(ladle_scratch *scratch, int64_t nbytes, ladle_error *error);
 
-/* Forgets the last page: call it before pages of another source, or once its values may be gone. */
+/* The last page's bytes, verified, where all that is said of it is the same; else NULL. */
+const uint8_t *ladle_scratch_find(const ladle_scratch *scratch, const ladle_scratch_page *page);
+
+/* Remembers it; `data` stay where they are until ladle_scratch_output or _forget. */
+void ladle_scratch_keep(ladle_scratch *scratch, const ladle_scratch_page *page, const uint8_t *data);
+
+/* Forgets what is known of the last page: call it before pages of another source, or once its values may be gone. */
 void ladle_scratch_forget(ladle_scratch *scratch);
 
 /* Gives back buffers beyond 2 MiB: one wide page must not stay in memory for ever. */

@@ -15,7 +15,7 @@
 enum {
     DEFAULT_BUDGET_NBYTES = 1 << 30,
     WINDOW_NBYTES = 64 << 20,
-    LEAST_GROUP_NBYTES = 4 << 20,
+    LEAST_GROUP_NBYTES = 64 << 10,
     STACK_NBYTES = 256 << 10
 };
 
@@ -36,16 +36,18 @@ struct ladle_scan {
     ladle_scan_step *steps; /* that wait, in order */
     int64_t waiting_nbytes; /* in memory */
     int64_t spilled_nbytes; /* in files */
-    ladle_region *lent[2]; /* of the last two steps that were handed out, the last one first: the caller's */
-    bool is_busy;          /* a window is under way */
-    bool cannot_spill;     /* the producer's: there is no place for a file */
+    ladle_region *lent[2];  /* of the last two steps that were handed out, the last one first: the caller's */
+    bool is_busy;           /* a window is under way */
+    bool cannot_spill;      /* the producer's: there is no place for a file */
+    ladle_spill *spills[2]; /* the producer's: one is written while the other is read */
+    bool is_awaited;        /* the caller has come for a step since he got the last one */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
 
-/* How many of the steps ahead to decode at once: to the border of a cluster where the budget allows, since the pages of a
- * window that ends elsewhere are decoded again for the next one. The first step goes to the caller at once, so that only
- * the others wait. */
+/* How many of the steps ahead to decode at once: to the border of a cluster where the budget allows, since the pages of
+ * a window that ends elsewhere are decoded again for the next one. The first step goes to the caller at once, so that
+ * only the others wait. */
 static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part, double *nbytes)
 {
     const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
@@ -65,6 +67,18 @@ static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part
     return chosen;
 }
 
+/* In a forked child the thread is gone, and what it held or worked with when the process forked is not: nothing of the
+ * scan, nor of its context, can be touched there. */
+static bool is_forked_off(const ladle_scan *scan)
+{
+    return scan->pid != getpid();
+}
+
+static ladle_status refuse_in_child(ladle_error *error)
+{
+    return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
+}
+
 /* Waits until what is going to be decoded fits, and, where it is going to be in a file, the caller has had half
  * of the one before; false: the scan was stopped. */
 static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes)
@@ -76,6 +90,29 @@ static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes
         pthread_cond_wait(&scan->room, &scan->lock);
     pthread_mutex_unlock(&scan->lock);
     return !atomic_load(&scan->stop);
+}
+
+/* Is there as much memory as there will ever be: does no step wait, and has the caller, who let go of the last one,
+ * come for another? `waits`: until it is so, or the scan was stopped. */
+static bool is_alone(ladle_scan *scan, bool waits)
+{
+    if (!scan->has_thread)
+        return true; /* the caller himself is here */
+    pthread_mutex_lock(&scan->lock);
+    bool alone = scan->steps == NULL && scan->is_awaited;
+    while (waits && !alone && !atomic_load(&scan->stop)) {
+        pthread_cond_wait(&scan->room, &scan->lock);
+        alone = scan->steps == NULL && scan->is_awaited;
+    }
+    pthread_mutex_unlock(&scan->lock);
+    return alone || waits;
+}
+
+/* With the lock held, by the caller, for whom there is no step: says that he waits. */
+static void come_for_step(ladle_scan *scan)
+{
+    scan->is_awaited = true;
+    pthread_cond_signal(&scan->room);
 }
 
 /* Says which entries an error concerns, and, where no column is at fault, of which table. */
@@ -117,10 +154,15 @@ static void push_steps(ladle_scan *scan, ladle_scan_part *part, ladle_scan_step 
     pthread_mutex_unlock(&scan->lock);
 }
 
+static bool is_of_memory(int32_t status)
+{
+    return status == LADLE_BUDGET || status == LADLE_NOMEM;
+}
+
 static bool is_short_of_memory(const ladle_scan_step *steps)
 {
     for (; steps != NULL; steps = steps->next)
-        if (steps->error.status == LADLE_BUDGET || steps->error.status == LADLE_NOMEM)
+        if (is_of_memory(steps->error.status))
             return true;
     return false;
 }
@@ -165,6 +207,20 @@ static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, lad
            part->nbytes_per_entry * entries > budget + next->nbytes;
 }
 
+/* A file for a window; NULL: there is no place for one. */
+static ladle_spill *take_spill(ladle_scan *scan, int64_t nbytes)
+{
+    for (size_t i = 0; i < sizeof scan->spills / sizeof scan->spills[0]; i++) {
+        if (scan->spills[i] == NULL)
+            scan->spills[i] = ladle_spill_create(scan->context, NULL);
+        if (scan->spills[i] == NULL)
+            return NULL;
+        if (ladle_spill_is_idle(scan->spills[i]))
+            return ladle_spill_begin(scan->spills[i], nbytes, NULL) == LADLE_OK ? scan->spills[i] : NULL;
+    }
+    return NULL;
+}
+
 /* Decodes a window into a file. NULL: the scan was stopped, or that cannot be, and part->at says which. */
 static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, ladle_scan_sight sight)
 {
@@ -180,17 +236,19 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
     }
     if (!wait_for_room(scan, 0, nbytes))
         return NULL;
-    ladle_spill *spill = ladle_spill_create(scan->context, NULL, (int64_t)nbytes, NULL);
+    ladle_spill *spill = take_spill(scan, (int64_t)nbytes);
     ladle_scan_step *first = NULL;
     int64_t group = ladle_max(scan->options.budget_nbytes / 4, LEAST_GROUP_NBYTES);
     if (spill == NULL ||
-        ladle_scan_decode(part, scan->reader, n, spill, group, &scan->stop, &first, NULL) != LADLE_OK) {
+        ladle_scan_decode(part, scan->reader, n, spill, group, &scan->stop, &first, NULL) != LADLE_OK ||
+        is_short_of_memory(first)) {
+        release_steps(scan->context, first);
+        first = NULL;
         scan->cannot_spill = true;
     } else {
         part->n_used = n;
         part->at = reaches[n - 1].stop;
     }
-    ladle_spill_release(spill);
     return first;
 }
 
@@ -201,10 +259,14 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     int64_t failed_stop;
     double budget = (double)scan->options.budget_nbytes, nbytes = 0;
     /* A step more than the budget is decoded at once: see choose_window. */
-    ladle_scan_sight sight = {(budget + (double)scan->options.step_nbytes) * 1.25, budget / 4};
-    if (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, &error) != LADLE_OK)
-        return failed_step(part, failed_stop, &error);
-    ladle_scan_sight far;
+    ladle_scan_sight sight = {(budget + (double)scan->options.step_nbytes) * 1.25, budget / 4}, far;
+    /* What fails for want of memory is tried again when the scan is alone. */
+    bool alone = is_alone(scan, false);
+    while (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, &error) != LADLE_OK) {
+        if (!is_of_memory(error.status) || alone)
+            return failed_step(part, failed_stop, &error);
+        alone = is_alone(scan, true);
+    }
     if (part->n_used == 0 && wants_spill(scan, part, &far)) {
         ladle_scan_step *spilled = spill_window(scan, part, far);
         if (spilled != NULL || atomic_load(&scan->stop))
@@ -217,11 +279,15 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     if (!wait_for_room(scan, nbytes, 0))
         return NULL;
     ladle_scan_step *first;
-    ladle_status status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
-    if (n > 1 && (status != LADLE_OK || is_short_of_memory(first))) {
-        release_steps(scan->context, first);
-        n = 1;
+    ladle_status status;
+    alone = is_alone(scan, false);
+    for (;;) {
         status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
+        if ((status == LADLE_OK ? !is_short_of_memory(first) : !is_of_memory((int32_t)status)) || (n == 1 && alone))
+            break;
+        release_steps(scan->context, first);
+        alone = n == 1 ? is_alone(scan, true) : alone;
+        n = 1;
     }
     part->n_used += n;
     int64_t stop = ((const ladle_scan_reach *)part->reaches.items)[part->n_used - 1].stop;
@@ -323,7 +389,9 @@ ladle_scan *ladle_scan_create(ladle_reader *reader, const ladle_scan_options *op
         .reclaim = reclaim_nothing, .bound = scan->options.budget_nbytes, .recycled = scan->options.budget_nbytes / 2};
     ladle_context_add_reclaimer(scan->context, &scan->bound);
     /* Without a thread ladle_scan_next does the work. */
-    scan->has_thread = own.in_background && start_thread(scan);
+    scan->has_thread = own.in_background; /* the thread reads it */
+    if (scan->has_thread && !start_thread(scan))
+        scan->has_thread = false;
     return scan;
 }
 
@@ -332,6 +400,8 @@ ladle_status ladle_scan_add(ladle_scan *scan, ladle_table *table, const int32_t 
 {
     ladle_error local;
     error = error == NULL ? &local : error;
+    if (is_forked_off(scan))
+        return refuse_in_child(error);
     ladle_scan_part *added = ladle_scan_part_create(scan->context, table, columns, n_columns, start, stop, error);
     if (added == NULL)
         return (ladle_status)error->status;
@@ -356,7 +426,7 @@ static bool is_ready(const ladle_scan *scan)
 
 bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
 {
-    if (!scan->has_thread || scan->pid != getpid())
+    if (!scan->has_thread || is_forked_off(scan))
         return true;
     timeout_ms = timeout_ms < 0 ? 0 : timeout_ms;
     struct timespec until;
@@ -369,6 +439,8 @@ bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
     }
     pthread_mutex_lock(&scan->lock);
     int result = 0;
+    if (!is_ready(scan))
+        come_for_step(scan);
     while (!is_ready(scan) && result != ETIMEDOUT)
         result = pthread_cond_timedwait(&scan->ready, &scan->lock, &until);
     bool ready = is_ready(scan);
@@ -392,19 +464,22 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
     ladle_error local;
     error = error == NULL ? &local : error;
     memset(step, 0, sizeof *step);
-    if (scan->pid != getpid())
-        return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
+    if (is_forked_off(scan))
+        return refuse_in_child(error);
     pthread_mutex_lock(&scan->lock);
     while (!is_ready(scan)) {
-        if (scan->has_thread)
+        if (scan->has_thread) {
+            come_for_step(scan);
             pthread_cond_wait(&scan->ready, &scan->lock);
-        else
+        } else {
             (void)produce(scan);
+        }
     }
     ladle_scan_step *next = atomic_load(&scan->stop) ? NULL : scan->steps;
     if (next != NULL) {
         scan->steps = next->next;
-        *(next->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes) -= next->step.nbytes;
+        scan->is_awaited = false;
+        scan->waiting_nbytes -= next->step.nbytes;
         pthread_cond_signal(&scan->room);
     }
     pthread_mutex_unlock(&scan->lock);
@@ -412,8 +487,7 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
         return ladle_fail(error, LADLE_CANCELLED, LADLE_NO_OFFSET, "the scan was stopped");
     if (next == NULL)
         return LADLE_OK;
-    if (next->spilled != NULL && next->error.status == LADLE_OK &&
-        ladle_spill_get(next, &next->error) != LADLE_OK)
+    if (next->spilled != NULL && next->error.status == LADLE_OK && ladle_spill_get(next, &next->error) != LADLE_OK)
         tell_range(next);
     lend(scan, next->region);
     next->region = NULL;
@@ -433,6 +507,8 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
 
 void ladle_scan_skip(ladle_scan *scan, int64_t part)
 {
+    if (is_forked_off(scan))
+        return;
     pthread_mutex_lock(&scan->lock);
     for (ladle_scan_part *p = scan->parts; p != NULL; p = p->next)
         if (p->number == part)
@@ -453,6 +529,8 @@ void ladle_scan_skip(ladle_scan *scan, int64_t part)
 
 void ladle_scan_stop(ladle_scan *scan)
 {
+    if (is_forked_off(scan))
+        return;
     atomic_store(&scan->stop, true);
     pthread_mutex_lock(&scan->lock);
     pthread_cond_signal(&scan->room);
@@ -462,22 +540,22 @@ void ladle_scan_stop(ladle_scan *scan)
 
 void ladle_scan_release(ladle_scan *scan)
 {
-    if (scan == NULL)
+    if (scan == NULL || is_forked_off(scan))
         return;
-    if (scan->pid == getpid()) {
-        ladle_scan_stop(scan);
-        if (scan->has_thread)
-            (void)pthread_join(scan->thread, NULL);
-        (void)pthread_cond_destroy(&scan->ready);
-        (void)pthread_cond_destroy(&scan->room);
-        (void)pthread_mutex_destroy(&scan->lock);
-        release_steps(scan->context, scan->steps);
-        while (scan->parts != NULL) {
-            ladle_scan_part *next = scan->parts->next;
-            ladle_scan_part_release(scan->parts);
-            scan->parts = next;
-        }
-    } /* else the thread, of which the child has only what it held when the process forked, may have been anywhere */
+    ladle_scan_stop(scan);
+    if (scan->has_thread)
+        (void)pthread_join(scan->thread, NULL);
+    (void)pthread_cond_destroy(&scan->ready);
+    (void)pthread_cond_destroy(&scan->room);
+    (void)pthread_mutex_destroy(&scan->lock);
+    release_steps(scan->context, scan->steps);
+    ladle_spill_release(scan->spills[0]);
+    ladle_spill_release(scan->spills[1]);
+    while (scan->parts != NULL) {
+        ladle_scan_part *next = scan->parts->next;
+        ladle_scan_part_release(scan->parts);
+        scan->parts = next;
+    }
     lend(scan, NULL);
     lend(scan, NULL);
     ladle_context *context = scan->context;

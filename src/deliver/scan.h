@@ -16,7 +16,7 @@
 #include "deliver/batch.h"
 #include "memory/arena.h"
 
-struct ladle_spill;   /* deliver/spill.h */
+struct ladle_spill; /* deliver/spill.h */
 struct ladle_spilled;
 
 typedef enum ladle_scan_way {
@@ -76,7 +76,7 @@ typedef struct ladle_scan_part {
 /* A step that waits. */
 typedef struct ladle_scan_step {
     struct ladle_scan_step *next;
-    ladle_region *region; /* of its planned buffers; NULL: each has a block of its own */
+    ladle_region *region;          /* of its planned buffers; NULL: each has a block of its own */
     struct ladle_spilled *spilled; /* where its buffers are, if not in memory; see deliver/spill.h */
     ladle_step step;
     ladle_error error;

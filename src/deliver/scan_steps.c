@@ -1,3 +1,4 @@
+/* How far the steps of a scan reach: by entries, or by bytes, of which the offsets of lists over the horizon tell. */
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/search.h"
@@ -8,7 +9,8 @@
 #include <string.h>
 
 enum {
-    LEAST_AHEAD = 1024 /* entries: fewer are not worth a pass over the pages that hold their offsets */
+    LEAST_AHEAD = 1024, /* entries: fewer are not worth a pass over the pages that hold their offsets */
+    MOST_REACHES = 8192 /* steps that are known at once, however short they are */
 };
 
 /* --- the horizon ------------------------------------------------------------------------------ */
@@ -199,7 +201,7 @@ static ladle_status find_steps(ladle_scan_part *part, const ladle_scan_options *
     part->reaches.count = 0;
     part->n_used = 0;
     double begin = 0;
-    for (int64_t start = part->horizon; start < part->horizon_stop;) {
+    for (int64_t start = part->horizon; start < part->horizon_stop && part->reaches.count < MOST_REACHES;) {
         bool by_entries = options->step_entries > 0;
         int64_t stop = by_entries ? start + ladle_min(options->step_entries, part->stop - start)
                                   : reach(part, options, start, begin, positions);
@@ -238,12 +240,28 @@ static int64_t first_span(const ladle_scan_part *part, const ladle_scan_options 
         span = sight.nbytes / part->nbytes_per_entry;
     if (part->nbytes_per_entry <= 0 && (double)(ladle_scan_next_border(part) - part->at) < span)
         span = (double)(ladle_scan_next_border(part) - part->at); /* nothing is known: a cluster */
-    int64_t whole = ladle_max((int64_t)span, LEAST_AHEAD);
-    if (options->step_entries > 0)
-        return ladle_min(rest, ladle_max(whole / options->step_entries, 1) * options->step_entries);
+    int64_t whole = ladle_max(span < (double)rest ? (int64_t)span : rest, LEAST_AHEAD);
+    if (options->step_entries > 0) {
+        int64_t n_steps = ladle_min(ladle_max(whole / options->step_entries, 1), MOST_REACHES);
+        return n_steps < rest / options->step_entries ? n_steps * options->step_entries : rest;
+    }
     whole = ladle_min(whole, rest);
     int64_t border = border_in(part, part->at, part->at + whole);
     return border > 0 ? border - part->at : whole;
+}
+
+/* The next span to try between one that can be read and one that cannot, or 0: what is between is given up. Where bytes
+ * rule, that ends with its cluster. */
+static int64_t span_between(const ladle_scan_part *part, const ladle_scan_options *options, bool is_read, int64_t least,
+                            int64_t good, int64_t bad)
+{
+    if (bad - good > least)
+        return good + (is_read ? (bad - good) / 2 : ladle_max((bad - good) / 8 / least, 1) * least);
+    if (options->step_entries > 0)
+        return 0;
+    int64_t border = border_in(part, part->at + good, part->at + good + (bad - good) / 2);
+    border = border > 0 ? border : border_in(part, part->at + good, part->at + bad - 1);
+    return border > 0 ? border - part->at : 0;
 }
 
 ladle_status ladle_scan_look_ahead(ladle_scan_part *part, ladle_reader *reader, const ladle_scan_options *options,
@@ -263,16 +281,14 @@ ladle_status ladle_scan_look_ahead(ladle_scan_part *part, ladle_reader *reader, 
     int64_t span = first_span(part, options, sight), good = 0, bad = -1;
     ladle_status status = LADLE_OK;
     ladle_error failure;
-    do {
-        if (read_horizon(part, reader, part->at + span, &failure) != LADLE_OK) {
-            bad = span;
-            span = good + ladle_max((bad - good) / 8 / least, 1) * least;
-        } else {
+    while (status == LADLE_OK && part->reaches.count == 0 && span > 0) {
+        bool is_read = read_horizon(part, reader, part->at + span, &failure) == LADLE_OK;
+        if (is_read)
             status = find_steps(part, options, positions, error);
-            good = span;
-            span = bad < 0 ? ladle_min(rest, 2 * good) : good + (bad - good) / 2;
-        }
-    } while (status == LADLE_OK && part->reaches.count == 0 && (bad < 0 || bad - good > least));
+        good = is_read ? span : good;
+        bad = is_read ? bad : span;
+        span = bad < 0 ? ladle_min(rest, 2 * good) : span_between(part, options, is_read, least, good, bad);
+    }
     if (status == LADLE_OK && part->reaches.count == 0) {
         *failed_stop = part->at + bad;
         *error = failure;

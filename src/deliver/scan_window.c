@@ -1,3 +1,4 @@
+/* Steps of a scan that are decoded together: planned over the window, cut at their borders, read in one pass. */
 #include "base/checked.h"
 #include "base/error.h"
 #include "deliver/gather.h"
@@ -170,9 +171,9 @@ static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error 
         if (status != LADLE_OK)
             return status;
         target->n_slices = w->slices.count - target->first_slice;
-        ladle_slice *first = (ladle_slice *)w->slices.items + target->first_slice;
         target->is_planned = i == 0 || target->n_slices == 0 || table->ops->begin == NULL ||
-                             table->ops->begin(table, target->column, target->buffer, first);
+                             table->ops->begin(table, target->column, target->buffer,
+                                               (ladle_slice *)w->slices.items + target->first_slice);
         if (target->is_planned) {
             count_planned(w, i, target->n_items, item);
         } else {
@@ -519,7 +520,7 @@ static ladle_status read_all(window *w, ladle_error *error)
             fail_steps(w, &failure);
         return LADLE_OK;
     }
-    *error = failure;
+    ladle_error_copy(error, &failure);
     return status;
 }
 

@@ -6,6 +6,7 @@
 #include "store/scratch_dir.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,25 +33,19 @@ struct ladle_spilled {
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-ladle_spill *ladle_spill_create(ladle_context *context, const char *directory, int64_t nbytes, ladle_error *error)
+ladle_spill *ladle_spill_create(ladle_context *context, ladle_error *error)
 {
     ladle_spill *spill = ladle_alloc(context, sizeof *spill, LADLE_MEMORY_METADATA, error);
     if (spill == NULL)
         return NULL;
-    ladle_scratch_dir dir = ladle_scratch_dir_choose(directory);
+    ladle_scratch_dir dir = ladle_scratch_dir_choose(NULL);
     int fd = ladle_scratch_open(dir, error);
-    /* Over a network the file would cost more than it saves. */
-    bool good = fd >= 0 && !ladle_is_on_network(fd);
-    if (fd >= 0 && good && posix_fallocate(fd, 0, (off_t)nbytes) != 0) {
-        ladle_fail(error, LADLE_IO, LADLE_NO_OFFSET, "no room for a scratch file of %lld bytes in %s",
-                   (long long)nbytes, dir.path);
-        good = false;
-    } else if (fd >= 0 && !good) {
+    bool is_remote = fd >= 0 && ladle_is_on_network(fd);
+    if (is_remote) { /* it would cost more than it saves */
         ladle_fail(error, LADLE_UNSUPPORTED, LADLE_NO_OFFSET, "%s lies on a network", dir.path);
+        (void)close(fd);
     }
-    if (!good) {
-        if (fd >= 0)
-            (void)close(fd);
+    if (fd < 0 || is_remote) {
         ladle_free(context, spill, sizeof *spill, LADLE_MEMORY_METADATA);
         return NULL;
     }
@@ -61,6 +56,20 @@ ladle_spill *ladle_spill_create(ladle_context *context, const char *directory, i
     spill->disk.fd = fd;
     spill->disk.where = "the scratch file of a scan";
     return spill;
+}
+
+bool ladle_spill_is_idle(const ladle_spill *spill)
+{
+    return atomic_load(&spill->references) == 1;
+}
+
+ladle_status ladle_spill_begin(ladle_spill *spill, int64_t nbytes, ladle_error *error)
+{
+    spill->end = 0;
+    int failed = posix_fallocate(spill->disk.fd, 0, (off_t)ladle_max(nbytes, 1));
+    return failed == 0 ? LADLE_OK
+                       : ladle_disk_fail(error, failed, spill->disk.where, LADLE_NO_OFFSET,
+                                         "no room for %" PRId64 " bytes", nbytes);
 }
 
 void ladle_spill_release(ladle_spill *spill)
@@ -82,8 +91,7 @@ static size_t spilled_size(int32_t n_buffers)
 
 static struct ladle_spilled *spilled_create(ladle_spill *spill, int32_t n_buffers, ladle_error *error)
 {
-    struct ladle_spilled *spilled =
-        ladle_alloc(spill->context, spilled_size(n_buffers), LADLE_MEMORY_METADATA, error);
+    struct ladle_spilled *spilled = ladle_alloc(spill->context, spilled_size(n_buffers), LADLE_MEMORY_METADATA, error);
     if (spilled == NULL)
         return NULL;
     spilled->buffers = (spilled_buffer *)(void *)(spilled + 1);
@@ -158,8 +166,7 @@ static int32_t find_same(const ladle_scan_part *part, const ladle_scan_step *ste
     return -1;
 }
 
-ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step,
-                             ladle_error *error)
+ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step, ladle_error *error)
 {
     if (step->spilled == NULL)
         step->spilled = spilled_create(spill, step->step.n_buffers, error);

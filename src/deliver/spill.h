@@ -1,8 +1,9 @@
 /* deliver/spill.h: steps of a window that does not fit into memory: in a scratch file, until they are asked for.
  *
  * Pages may hold more entries than the budget does. To decode them again for each window costs their decompression
- * each time; to keep what was decoded costs a write and a read of a file that the system caches. One file for each
- * window, without a name (see store/scratch_dir.h), closed with the last of its steps.
+ * each time; to keep what was decoded costs a write and a read of a file that the system caches. A window has a file
+ * for itself, without a name (see store/scratch_dir.h). Once none of its steps is left in it the next window may write
+ * over it, into memory that the system has for it already.
  */
 #ifndef LADLE_DELIVER_SPILL_H
 #define LADLE_DELIVER_SPILL_H
@@ -11,9 +12,15 @@
 
 typedef struct ladle_spill ladle_spill;
 
-/* Returns owned. `directory` NULL: the environment's choice. Fails with IO where there is no room for `nbytes`. */
-ladle_spill *ladle_spill_create(ladle_context *context, const char *directory, int64_t nbytes, ladle_error *error);
+/* Returns owned. Lies where the environment says. */
+ladle_spill *ladle_spill_create(ladle_context *context, ladle_error *error);
 void ladle_spill_release(ladle_spill *spill);
+
+/* Does nobody but its one owner use it? */
+bool ladle_spill_is_idle(const ladle_spill *spill);
+
+/* Empties an idle one, and makes room. Fails with IO where there is none for `nbytes`. */
+ladle_status ladle_spill_begin(ladle_spill *spill, int64_t nbytes, ladle_error *error);
 
 /* Writes the buffers that the step has by now, and lets go of them. Columns are those of the step's part. */
 ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step,

@@ -313,10 +313,10 @@ static ladle_status open_page(const ladle_table *table, int32_t column, const la
             return ladle_fail(error, LADLE_LIMIT, slice->offset,
                               "a payload of %" PRId64 " bytes exceeds max_page_nbytes, %" PRId64, h.key.object_nbytes,
                               limit);
-        bool in_scratch = scratch->page != NULL && scratch->page_offset == slice->offset &&
-                          scratch->page_nbytes == h.key.object_nbytes;
-        if (h.key.object_nbytes > stored && in_scratch) {
-            payload = scratch->page; /* another slice of the same page */
+        ladle_scratch_page last = {slice->offset, slice->nbytes, h.key.object_nbytes, false};
+        const uint8_t *in_scratch = ladle_scratch_find(scratch, &last);
+        if (h.key.object_nbytes > stored && in_scratch != NULL) {
+            payload = in_scratch; /* another slice of the same page */
         } else if (h.key.object_nbytes > stored) {
             status = ladle_blocks_check(payload, stored, h.key.object_nbytes, offset, error);
             if (status != LADLE_OK)
@@ -328,11 +328,8 @@ static ladle_status open_page(const ladle_table *table, int32_t column, const la
             status = ladle_blocks_decompress(scratch->decompressor, payload, stored, out, h.key.object_nbytes, offset,
                                              error);
             payload = out;
-            if (status == LADLE_OK && !straight) {
-                scratch->page = out;
-                scratch->page_offset = slice->offset;
-                scratch->page_nbytes = h.key.object_nbytes;
-            }
+            if (status == LADLE_OK && !straight)
+                ladle_scratch_keep(scratch, &last, out);
         }
         view->data = payload;
         view->data_nbytes = h.border;

@@ -154,7 +154,8 @@ typedef struct ladle_stream {
     int32_t parent;         /* stream of lists or switches whose items these are; -1: entries */
     int32_t alternative;    /* below a switch: which, from 0 */
     int64_t repeat;         /* elements in an item of the parent; 0: damaged, more than 2^63 */
-    int32_t *contents;      /* first stream with each alternative's items; -1: none */
+    int32_t *contents;      /* a stream with each alternative's items; -1: none */
+    int32_t beside;         /* the next one with the same items; -1 */
     uint8_t n_alternatives; /* of a switch; 1 of lists; else 0 */
     bool is_lists, is_switch;
     int32_t owner;    /* column whose pages these are; -1 */
@@ -170,12 +171,22 @@ typedef struct ladle_page {
     uint32_t has_checksum : 1;
 } ladle_page;
 
+/* What is wrong with the pages of one column in one cluster. */
+typedef struct ladle_damage {
+    int64_t at; /* as in ladle_pages.first_page */
+    int64_t offset;
+    const char *message;
+    ladle_status status;
+} ladle_damage;
+
 /* A page list, once read: of one cluster group. */
 typedef struct ladle_pages {
     const int64_t *first_entry; /* of each cluster; n_clusters + 1 */
     const uint32_t *first_page; /* of each physical column in each cluster, [cluster * n_physicals + physical]; + 1 */
     const bool *is_suppressed;  /* by the same index */
     const ladle_page *pages;
+    const ladle_damage *damages; /* n_damages, by their place: these columns have no pages */
+    int64_t n_damages;
 } ladle_pages;
 
 /* How a column of the table lies in streams; beside ladle_column, same index. */
@@ -231,7 +242,7 @@ ladle_status ladle_rntuple_build(ladle_rntuple *table, const ladle_schema *schem
 /* A cluster: its group's pages, read if they were not, and its number in the group. */
 typedef struct ladle_cluster {
     const ladle_pages *pages;
-    int64_t index; /* in the group */
+    int64_t number, group, index; /* index: in the group */
     int64_t first_entry, n_entries;
 } ladle_cluster;
 
@@ -247,6 +258,10 @@ static inline ladle_rntuple *ladle_rntuple_of(const ladle_table *table)
     return (ladle_rntuple *)(uintptr_t)table;
 }
 
+/* The pages of a physical column in a cluster, or what is wrong with them in the page list. */
+ladle_status ladle_rntuple_pages(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t physical,
+                                 const ladle_page **pages, int64_t *n_pages, ladle_error *error);
+
 /* One stream in one cluster. */
 typedef struct ladle_extent {
     int32_t physical; /* whose pages hold it; -1: none, all is zero */
@@ -257,17 +272,18 @@ typedef struct ladle_extent {
 } ladle_extent;
 
 /* CORRUPT if it does not have what its parent asks for. */
-ladle_status ladle_rntuple_extent(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
+ladle_status ladle_rntuple_extent(ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
                                   ladle_extent *extent, ladle_error *error);
 
 /* Items of all lists of a stream of lists in a cluster (alternative 0), or of an alternative of a switch; -1 if only
- * the ends or places themselves say. */
-ladle_status ladle_rntuple_content(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
+ * the ends or places themselves say. The streams of the items tell; where they disagree, of lists the last end is read,
+ * so that those which are right are not lost with the one that is not. */
+ladle_status ladle_rntuple_content(ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
                                    int32_t alternative, int64_t *n_items, ladle_error *error);
 
 /* The same as a bound: LADLE_MOST_ITEMS where nothing else is known. */
-ladle_status ladle_rntuple_most(const ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
-                                int32_t alternative, int64_t *most, ladle_error *error);
+ladle_status ladle_rntuple_most(ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream, int32_t alternative,
+                                int64_t *most, ladle_error *error);
 
 /* --- pages (rntuple_read.c, rntuple_plan.c) --------------------------------------------------------- */
 
@@ -286,6 +302,12 @@ ladle_status ladle_rntuple_check_page(const ladle_rntuple *table, int32_t physic
 ladle_status ladle_rntuple_open_page(const ladle_rntuple *table, int32_t physical, const ladle_page *page,
                                      const uint8_t *record, ladle_scratch *scratch, uint8_t *direct,
                                      const uint8_t **elements, ladle_error *error);
+
+/* End of list `item` of a stream in a cluster, 0 <= item < its elements, at most `most`: read from its page, or
+ * remembered. Takes the lock. */
+ladle_status ladle_rntuple_end(ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
+                               const ladle_extent *extent, int64_t item, int64_t most, int64_t *end,
+                               ladle_error *error);
 
 /* ops->plan, with what it tells decode and finish in ladle_slice.mark. ladle_slice.page is the page's number in its
  * cluster; -1: zeros. */

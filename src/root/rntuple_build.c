@@ -85,7 +85,8 @@ static ladle_status add_stream(builder *b, const ladle_field *field, int64_t pos
     if (physicals == NULL)
         return (ladle_status)b->error->status;
     ladle_stream *stream = &table->streams[table->n_streams];
-    *stream = (ladle_stream){.physicals = physicals, .n_physicals = n, .parent = -1, .repeat = 1, .owner = -1};
+    *stream =
+        (ladle_stream){.physicals = physicals, .n_physicals = n, .parent = -1, .repeat = 1, .beside = -1, .owner = -1};
     stream->is_lists = position == 0 && field->role != LADLE_FIELD_VARIANT;
     stream->is_switch = position == 0 && field->role == LADLE_FIELD_VARIANT;
     for (int32_t i = 0; i < n; i++) {
@@ -146,15 +147,17 @@ static place find_place(const builder *b, const ladle_field *field)
     return found;
 }
 
-/* The first stream that lies in others tells how many items these have. */
+/* What lies in lists, or in an alternative, tells how many items these have. */
 static void connect_stream(builder *b, int32_t index)
 {
-    const ladle_stream *stream = &b->table->streams[index];
+    ladle_stream *stream = &b->table->streams[index];
     if (stream->parent < 0 || stream->repeat == 0)
         return;
     const ladle_stream *parent = &b->table->streams[stream->parent];
-    if (stream->alternative < parent->n_alternatives && parent->contents[stream->alternative] < 0)
-        parent->contents[stream->alternative] = index;
+    if (stream->alternative >= parent->n_alternatives)
+        return;
+    stream->beside = parent->contents[stream->alternative];
+    parent->contents[stream->alternative] = index;
 }
 
 static ladle_status build_streams(builder *b)
@@ -498,6 +501,18 @@ static ladle_status walk_variant(builder *b, const ladle_field *field, path *p, 
     return status;
 }
 
+/* A projection is of a field that is none itself, and shows the columns of that field. */
+static bool shows_its_source(const builder *b, const ladle_field *field)
+{
+    if (field->source < 0)
+        return true;
+    const int32_t *columns = (const int32_t *)b->schema->field_columns.items + field->first_column;
+    bool good = field->source < b->schema->fields.count && field_at(b, field->source)->source < 0;
+    for (int64_t i = 0; i < field->n_columns; i++)
+        good = good && b->table->physicals[columns[i]].field == field->source;
+    return good;
+}
+
 static ladle_status walk(builder *b, const ladle_field *field, const path *outer)
 {
     path p = *outer;
@@ -505,6 +520,8 @@ static ladle_status walk(builder *b, const ladle_field *field, const path *outer
     int n = field_streams(b, field, streams, 2);
     if (++p.depth > ladle_context_limits(b->table->base.context)->max_depth)
         return add_refused(b, &p, LADLE_UNSUPPORTED, "fields nested deeper than max_depth");
+    if (!shows_its_source(b, field))
+        return add_refused(b, &p, LADLE_CORRUPT, "a projection that does not show the field that it is of");
     if (n < 0)
         return add_refused(b, &p, LADLE_UNSUPPORTED, "a field of more than two columns");
     if (field->n_columns > 0 && n == 0)

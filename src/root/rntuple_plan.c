@@ -58,34 +58,49 @@ static ladle_status read_end(ladle_rntuple *table, const ladle_extent *extent, i
     return status;
 }
 
-/* End of list `item` of a stream in a cluster, 0 <= item < its elements. */
-static ladle_status border(ladle_rntuple *table, int64_t number, const ladle_cluster *cluster, int32_t stream,
-                           int64_t item, int64_t *end, ladle_error *error)
+ladle_status ladle_rntuple_end(ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream,
+                               const ladle_extent *extent, int64_t item, int64_t most, int64_t *end, ladle_error *error)
 {
-    ladle_extent extent;
-    int64_t most;
-    ladle_status status = ladle_rntuple_extent(table, cluster, stream, &extent, error);
-    if (status == LADLE_OK)
-        status = ladle_rntuple_most(table, cluster, stream, 0, &most, error);
-    if (status != LADLE_OK)
-        return status;
+    ladle_status status = LADLE_OK;
     pthread_mutex_lock(&table->lock);
     if (table->borders == NULL)
         table->borders = ladle_arena_alloc(&table->base.arena, LADLE_BORDERS, sizeof *table->borders, error);
     if (table->borders == NULL) {
         status = (ladle_status)error->status;
     } else {
-        ladle_border *slot = border_slot(table, number, stream, item);
-        bool hit = slot->is_set && slot->cluster == number && slot->stream == stream && slot->item == item;
+        ladle_border *slot = border_slot(table, cluster->number, stream, item);
+        bool hit = slot->is_set && slot->cluster == cluster->number && slot->stream == stream && slot->item == item;
         if (hit)
             *end = slot->end;
         else
-            status = read_end(table, &extent, item, most, end, error);
+            status = read_end(table, extent, item, most, end, error);
         if (status == LADLE_OK)
-            *slot = (ladle_border){number, item, *end, stream, true};
+            *slot = (ladle_border){cluster->number, item, *end, stream, true};
     }
     pthread_mutex_unlock(&table->lock);
     return status;
+}
+
+/* The same, where the page list does not tell it; 0 for the list before the first. */
+static ladle_status border(ladle_rntuple *table, const ladle_cluster *cluster, int32_t stream, int64_t item,
+                           int64_t *end, ladle_error *error)
+{
+    *end = 0;
+    if (item < 0)
+        return LADLE_OK;
+    ladle_extent extent;
+    int64_t content;
+    ladle_status status = ladle_rntuple_extent(table, cluster, stream, &extent, error);
+    if (status == LADLE_OK)
+        status = ladle_rntuple_content(table, cluster, stream, 0, &content, error);
+    if (status != LADLE_OK)
+        return status;
+    if (content >= 0 && item == extent.n_elements - 1) {
+        *end = content;
+        return LADLE_OK;
+    }
+    return ladle_rntuple_end(table, cluster, stream, &extent, item, content < 0 ? LADLE_MOST_ITEMS : content, end,
+                             error);
 }
 
 /* --- ranges --------------------------------------------------------------------------------------- */
@@ -100,23 +115,18 @@ typedef struct range {
 /* From lists to what they hold. */
 static ladle_status descend(ladle_rntuple *table, range *r, int32_t stream, ladle_error *error)
 {
-    ladle_extent extent;
-    int64_t low = 0, high = 0;
-    ladle_status status = LADLE_OK;
-    if (r->low > 0)
-        status = border(table, r->first, &r->head, stream, r->low - 1, &low, error);
+    int64_t low, high;
+    ladle_status status = border(table, &r->head, stream, r->low - 1, &low, error);
     if (status == LADLE_OK)
-        status = ladle_rntuple_extent(table, &r->tail, stream, &extent, error);
-    if (status == LADLE_OK && r->high == extent.n_elements)
-        status = ladle_rntuple_content(table, &r->tail, stream, 0, &high, error);
-    else if (status == LADLE_OK && r->high > 0)
-        status = border(table, r->last, &r->tail, stream, r->high - 1, &high, error);
-    if (status == LADLE_OK && r->first == r->last && low > high)
-        status = ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET,
-                            "a list ends at item %" PRId64 " of its cluster, one behind it at %" PRId64, low, high);
+        status = border(table, &r->tail, stream, r->high - 1, &high, error);
+    if (status != LADLE_OK)
+        return status;
+    if (r->first == r->last && low > high)
+        return ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                          "a list ends at item %" PRId64 " of its cluster, one behind it at %" PRId64, low, high);
     r->low = low;
     r->high = high;
-    return status;
+    return LADLE_OK;
 }
 
 /* The elements of a buffer's stream over entries [start, stop). */
@@ -227,21 +237,6 @@ static ladle_status plan_cluster(planner *p, const ladle_extent *extent, int64_t
     return LADLE_OK;
 }
 
-/* Items of the lists of a whole cluster. */
-static ladle_status all_items(ladle_rntuple *table, int64_t number, const ladle_cluster *cluster, int32_t stream,
-                              int64_t *n_items, ladle_error *error)
-{
-    ladle_extent extent;
-    ladle_status status = ladle_rntuple_content(table, cluster, stream, 0, n_items, error);
-    if (status != LADLE_OK || *n_items >= 0)
-        return status;
-    *n_items = 0;
-    status = ladle_rntuple_extent(table, cluster, stream, &extent, error);
-    if (status == LADLE_OK && extent.n_elements > 0)
-        status = border(table, number, cluster, stream, extent.n_elements - 1, n_items, error);
-    return status;
-}
-
 ladle_status ladle_rntuple_plan(const ladle_table *base, int32_t column, int32_t buffer, int64_t start, int64_t stop,
                                 const int64_t *offsets, ladle_vector *slices, int64_t *n_items, ladle_error *error)
 {
@@ -268,13 +263,13 @@ ladle_status ladle_rntuple_plan(const ladle_table *base, int32_t column, int32_t
         p.cluster = i;
         p.before = 0;
         if (stream->is_lists && low > 0) {
-            status = border(table, i, &cluster, index, low - 1, &p.before, error);
+            status = border(table, &cluster, index, low - 1, &p.before, error);
             p.base -= p.before;
         }
         if (status == LADLE_OK)
             status = plan_cluster(&p, &extent, low, high);
         if (status == LADLE_OK && stream->is_lists && i < r.last)
-            status = all_items(table, i, &cluster, index, &items, error);
+            status = border(table, &cluster, index, extent.n_elements - 1, &items, error);
         if (status == LADLE_OK && !ladle_add(p.base, items, &p.base))
             status = ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET, "more than 2^63 items in its lists");
     }

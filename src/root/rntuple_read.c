@@ -34,10 +34,10 @@ ladle_status ladle_rntuple_open_page(const ladle_rntuple *table, int32_t physica
     ladle_status status = ladle_rntuple_check_page(table, physical, page, &nbytes, error);
     if (status != LADLE_OK)
         return status;
-    if (scratch->page != NULL && scratch->page_offset == page->offset && scratch->page_nbytes == nbytes) {
-        *elements = scratch->page; /* the same bytes again, verified already */
+    ladle_scratch_page last = {page->offset, page->nbytes, nbytes, page->has_checksum};
+    *elements = ladle_scratch_find(scratch, &last);
+    if (*elements != NULL)
         return LADLE_OK;
-    }
     if (record == NULL) {
         uint8_t *input = ladle_scratch_input(scratch, stored, error);
         if (input == NULL)
@@ -65,9 +65,8 @@ ladle_status ladle_rntuple_open_page(const ladle_rntuple *table, int32_t physica
     status = ladle_blocks_decompress(scratch->decompressor, record, page->nbytes, out, nbytes, page->offset, error);
     if (status != LADLE_OK)
         return status;
-    scratch->page = *elements = out;
-    scratch->page_offset = page->offset;
-    scratch->page_nbytes = nbytes;
+    *elements = out;
+    ladle_scratch_keep(scratch, &last, out);
     return LADLE_OK;
 }
 
@@ -88,7 +87,8 @@ typedef struct task {
     ladle_error *error;
 } task;
 
-/* Ends of lists from the slice's page into `to`, plus `base`. Finds the end before the first where it is in the page. */
+/* Ends of lists from the slice's page into `to`, plus `base`. Finds the end before the first where it is in the page.
+ */
 static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
 {
     ladle_slice *slice = t->slice;
@@ -102,14 +102,28 @@ static ladle_status decode_ends(task *t, int64_t *to, int64_t base)
         slice->mark[LADLE_MARK_FIRST] = slice->mark[LADLE_MARK_LAST] = 0;
         return LADLE_OK;
     }
-    bool good = *before >= 0 || slice->skip == 0 ||
-                ladle_elements_ends(t->encoding, &(int64_t){0}, t->elements, t->count, slice->skip - 1, 1, 0, 0, most,
-                                    before);
-    good = good && ladle_elements_ends(t->encoding, to, t->elements, t->count, slice->skip, slice->take, base,
-                                       ladle_max(*before, 0), most, &slice->mark[LADLE_MARK_LAST]);
+    ladle_scratch *scratch = t->scratch;
+    bool good = true;
+    if (*before < 0 && slice->skip > 0 && scratch->ends.n == slice->skip &&
+        scratch->ends.page_offset == slice->offset && scratch->ends.physical == t->extent.physical)
+        *before = scratch->ends.end;
+    else if (*before < 0 && slice->skip > 0)
+        good = ladle_elements_ends(t->encoding, &(int64_t){0}, t->elements, t->count, slice->skip - 1, 1, 0, 0, most,
+                                   before);
+    int64_t *last = &slice->mark[LADLE_MARK_LAST];
+    if (good && slice->skip > 0)
+        good = ladle_elements_ends_after(t->encoding, to, t->elements, t->count, slice->skip, slice->take, base,
+                                         *before, most, last);
+    else
+        good = good && ladle_elements_ends(t->encoding, to, t->elements, t->count, 0, slice->take, base,
+                                           ladle_max(*before, 0), most, last);
     if (!good)
         return ladle_fail(t->error, LADLE_CORRUPT, slice->offset,
                           "the ends of its lists fall, or pass the %" PRId64 " items of the cluster", most);
+    scratch->ends.page_offset = slice->offset;
+    scratch->ends.physical = t->extent.physical;
+    scratch->ends.n = slice->skip + slice->take;
+    scratch->ends.end = *last;
     slice->mark[LADLE_MARK_FIRST] = (int64_t)((uint64_t)to[0] - (uint64_t)base);
     return LADLE_OK;
 }
@@ -355,11 +369,14 @@ static ladle_status rntuple_storage(const ladle_table *base, int32_t column, lad
             if (status != LADLE_OK)
                 return status;
             for (int32_t r = 0; r < stream->n_physicals; r++) {
-                int64_t at = cluster.index * table->n_physicals + stream->physicals[r];
-                uint32_t first = cluster.pages->first_page[at], last = cluster.pages->first_page[at + 1];
-                info->n_pages += last - first;
-                for (uint32_t page = first; page < last; page++)
-                    info->disk_nbytes += ladle_page_record_nbytes(&cluster.pages->pages[page]);
+                const ladle_page *pages;
+                int64_t n;
+                status = ladle_rntuple_pages(table, &cluster, stream->physicals[r], &pages, &n, error);
+                if (status != LADLE_OK)
+                    return status;
+                info->n_pages += n;
+                for (int64_t page = 0; page < n; page++)
+                    info->disk_nbytes += ladle_page_record_nbytes(&pages[page]);
             }
         }
     }
@@ -395,11 +412,12 @@ static ladle_status find_page(ladle_rntuple *table, int32_t column, int64_t numb
             int64_t at = first;
             for (int32_t r = 0; r < found->stream->n_physicals; r++) {
                 found->physical = found->stream->physicals[r];
-                const uint32_t *pages =
-                    &found->cluster.pages->first_page[found->cluster.index * table->n_physicals + found->physical];
-                int64_t n = pages[1] - pages[0];
-                found->page = &found->cluster.pages->pages[pages[0]] + (number - at);
+                int64_t n;
+                status = ladle_rntuple_pages(table, &found->cluster, found->physical, &found->page, &n, error);
+                if (status != LADLE_OK)
+                    return status;
                 if (number - at < n) {
+                    found->page += number - at;
                     pthread_mutex_lock(&table->lock);
                     table->last_page.column = column;
                     table->last_page.buffer = buffer;

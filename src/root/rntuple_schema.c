@@ -78,9 +78,7 @@ static void read_field(ladle_schema *schema, ladle_cursor *c, ladle_error *error
         field.repetition = size_at(c, "size of an array");
     if ((flags & FIELD_PROJECTED) != 0) {
         uint32_t source = ladle_cursor_le32(c, "source of a projected field");
-        if (source > INT32_MAX)
-            ladle_cursor_fail(c, LADLE_CORRUPT, "field %" PRId64 " is a projection of field %u", number, source);
-        field.source = (int32_t)source;
+        field.source = source > INT32_MAX ? INT32_MAX : (int32_t)source; /* checked when its column is made */
     }
     /* Parents come first: so there are no cycles. */
     if (ladle_cursor_ok(c) && parent > number)

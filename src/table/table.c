@@ -296,7 +296,7 @@ const int64_t *ladle_table_clusters(const ladle_table *table, int64_t *n_borders
     error = error == NULL ? &local : error;
     *n_borders = 0;
     if (table->ops->find_clusters != NULL && table->ops->find_clusters(table, error) != LADLE_OK) {
-        ladle_error_where(error, "", "%s: %s", table->file_path, table->name);
+        ladle_error_where(error, " ", "%s: %s", table->file_path, table->name);
         return NULL;
     }
     *n_borders = table->n_clusters + 1;

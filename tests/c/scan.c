@@ -1,5 +1,6 @@
 /* Scans: the steps are, one after the other, the columns as they are when read at once, whatever their sizes, the
  * budget and the threads; they are in order, leave nothing out and are as large as was asked. */
+#include "memory/heap.h"
 #include "support/check.h"
 #include "support/scan_files.h"
 #include "support/scanned.h"
@@ -315,6 +316,45 @@ static void what_is_kept_of_steps_stays(void **state)
     close_it(&o);
 }
 
+/* Of a step that the scan has left behind, who keeps one column keeps little more than that column. */
+static void who_keeps_a_column_does_not_keep_the_step(void **state)
+{
+    (void)state;
+    if (ladle_heap_is_malloc())
+        skip();
+    opened o;
+    begin_tree(&o, "L4", false, false, ENTRIES);
+    ladle_table *table = begin_table(&o, "t");
+    static const char *const names[] = {"x", "three", "rec.d"};
+    scan_goal goal = begin_goal(o.reader, table, names, N_OF(names));
+    ladle_scan_options options = {.struct_size = sizeof options, .step_entries = 1000, .budget_nbytes = 1};
+    ladle_scan *scan = begin_scan(o.reader, &options);
+    (void)add_part(scan, &goal, 0, ENTRIES);
+    int64_t before = held_of(o.context, LADLE_MEMORY_LEASED);
+    ladle_lease *kept = NULL;
+    for (int i = 0; i < 3; i++) {
+        ladle_step step;
+        ladle_error error = blank_error();
+        assert_ok(ladle_scan_next(scan, &step, &error), error);
+        if (i == 0) {
+            kept = step.buffers[0];
+            ladle_lease_retain(kept);
+        }
+        int64_t nbytes = step.nbytes;
+        ladle_step_release(&step);
+        int64_t held = held_of(o.context, LADLE_MEMORY_LEASED) - before;
+        assert_int_equal(nbytes, 1000 * (4 + 24 + 8));
+        assert_true(i == 2 ? held < nbytes / 2 : held >= nbytes); /* in one piece, until then */
+    }
+    assert_memory_equal(ladle_lease_data(kept), ladle_lease_data(goal.wholes[0].buffers[0]), 4000);
+    ladle_scan_release(scan);
+    ladle_lease_release(kept);
+    assert_int_equal(held_of(o.context, LADLE_MEMORY_LEASED), before);
+    end_goal(&goal);
+    ladle_table_release(table);
+    close_it(&o);
+}
+
 /* --- real files ----------------------------------------------------------------------------------- */
 
 static void real_files(void **state)
@@ -369,6 +409,62 @@ static void real_files(void **state)
     }
 }
 
+/* 1.8 kB that declare 10^8 values: 2 in the first half, 1 in the second. Neither they nor their steps are in memory at
+ * once. */
+static void a_small_file_of_many_values_takes_little_memory(void **state)
+{
+    (void)state;
+    enum { BUDGET = 16 << 20 };
+    char path[512];
+    const char *folder = getenv("LADLE_TESTDATA");
+    (void)snprintf(path, sizeof path, "%.400s/test_int_multicluster_rntuple_v1-0-0-0.root",
+                   folder == NULL ? "" : folder);
+    ladle_context *context = begin_context();
+    ladle_error error = blank_error();
+    ladle_file *file = ladle_file_open(context, path, &error);
+    if (folder == NULL || file == NULL) {
+        end_context(context);
+        print_message("no %s\n", path);
+        skip();
+    }
+    ladle_context_set_budget(context, BUDGET);
+    ladle_table *table = ladle_file_table(file, "ntuple", &error);
+    assert_some(table, error);
+    ladle_reader *reader = begin_reader(context, 1);
+    int32_t column = 0;
+    int64_t n_entries = ladle_table_n_entries(table);
+    const ladle_scan_options ways[] = {
+        {.struct_size = sizeof ways[0], .step_nbytes = 1 << 20, .budget_nbytes = 4 << 20},
+        {.struct_size = sizeof ways[0], .step_nbytes = 1, .budget_nbytes = 4 << 20},
+        {.struct_size = sizeof ways[0], .step_entries = 3},
+        {.struct_size = sizeof ways[0], .step_entries = 3, .in_background = true},
+    };
+    for (size_t way = 0; way < N_OF(ways); way++) {
+        ladle_scan *scan = begin_scan(reader, &ways[way]);
+        assert_ok(ladle_scan_add(scan, table, &column, 1, 0, n_entries, NULL, &error), error);
+        int64_t at = 0;
+        for (int i = 0; i < 1000; i++) {
+            ladle_step step;
+            assert_ok(ladle_scan_next(scan, &step, &error), error);
+            if (step.n_buffers == 0)
+                break;
+            assert_int_equal(step.start, at);
+            at = step.stop;
+            const int16_t *values = ladle_lease_data(step.buffers[0]);
+            for (int64_t k = step.start; k < step.stop; k++)
+                if (values[k - step.start] != (k < n_entries / 2 ? 2 : 1))
+                    fail_msg("entry %lld is %d", (long long)k, values[k - step.start]);
+            ladle_step_release(&step);
+        }
+        assert_int_equal(at, way == 0 ? n_entries : way == 1 ? 1000 : 3000);
+        ladle_scan_release(scan);
+    }
+    ladle_reader_release(reader);
+    ladle_table_release(table);
+    ladle_file_release(file);
+    end_context(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,7 +476,9 @@ int main(void)
         cmocka_unit_test(parts_follow_each_other),
         cmocka_unit_test(a_table_without_entries_has_no_steps),
         cmocka_unit_test(what_is_kept_of_steps_stays),
+        cmocka_unit_test(who_keeps_a_column_does_not_keep_the_step),
         cmocka_unit_test(real_files),
+        cmocka_unit_test(a_small_file_of_many_values_takes_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

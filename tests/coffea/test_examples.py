@@ -15,6 +15,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
         ("coffea_events.py", "matched muons: 16 of 18"),
         ("coffea_runner.py", "40 events"),
         ("cache_file.py", "40 events, the hardest jet has"),
+        ("iterate.py", "40 events, Jet_pt adds up to"),
     ],
 )
 def test_runs(sample, example, says):

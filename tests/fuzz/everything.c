@@ -144,6 +144,88 @@ static void see_pages(everything *e, const seen_table *t, int32_t index)
     }
 }
 
+/* Where the buffers of one step do not hold what was read of these columns, a complaint. */
+static void see_step(everything *e, const seen_table *t, const int32_t *columns, int32_t n, const ladle_step *step)
+{
+    int32_t at = 0;
+    for (int32_t i = 0; i < n; i++) {
+        const seen_column *c = &t->columns[columns[i]];
+        ladle_array array = {.n_buffers = c->info.n_buffers, .n_entries = step->stop - step->start};
+        for (int32_t k = 0; k < array.n_buffers; k++)
+            array.buffers[k] = step->buffers[at++];
+        const char *fault = nested_fault(&c->info, &array);
+        if (fault != NULL)
+            complain(e, "column %s: in a step, %s", c->name, fault);
+        else if (c->status == LADLE_OK && c->first == 0 &&
+                 !nested_equal(&c->info, &array, 0, array.n_entries, &c->array, step->start))
+            complain(e, "column %s: a step is not the slice of the whole", c->name);
+    }
+}
+
+/* A scan of the first entries. `is_good`: its columns were read, so each step can be. */
+static void see_scan(everything *e, ladle_reader *reader, const seen_table *t, const ladle_scan_options *options,
+                     const int32_t *columns, int32_t n, bool is_good)
+{
+    enum { MOST = 100000 };
+    int64_t n_entries = ladle_table_n_entries(t->table), stop = n_entries < MOST ? n_entries : MOST, at = 0;
+    ladle_error error = blank();
+    ladle_scan *scan = ladle_scan_create(reader, options, &error);
+    if (scan == NULL)
+        return; /* the budget is full */
+    ladle_status status = ladle_scan_add(scan, t->table, columns, n, 0, stop, NULL, &error);
+    if (status != LADLE_OK) {
+        if (is_good && status != LADLE_BUDGET)
+            complain(e, "scan of %s: refused: %s", t->path, error.message);
+        check_error(e, "scan of", t->path, status, &error);
+        stop = 0;
+    }
+    for (;;) {
+        ladle_step step;
+        error = blank();
+        status = ladle_scan_next(scan, &step, &error);
+        if (status == LADLE_OK && step.n_buffers == 0)
+            break;
+        if (step.start != at || step.stop <= at || step.stop > stop)
+            complain(e, "scan of %s: from %lld on, a step from %lld to %lld", t->path, (long long)at,
+                     (long long)step.start, (long long)step.stop);
+        at = step.stop;
+        if (status == LADLE_OK)
+            see_step(e, t, columns, n, &step);
+        else
+            check_error(e, "step of", t->path, status, &error);
+        if (status != LADLE_OK && status != LADLE_BUDGET && is_good)
+            complain(e, "scan of %s: whole, but not in steps: %s", t->path, error.message);
+        ladle_step_release(&step);
+    }
+    if (at != stop)
+        complain(e, "scan of %s: ends at %lld of %lld", t->path, (long long)at, (long long)stop);
+    ladle_scan_release(scan);
+}
+
+/* Columns that were read whole, and all that are not refused from the beginning. */
+static void see_scans(everything *e, ladle_reader *reader, const seen_table *t)
+{
+    int32_t *columns = calloc((size_t)t->n_columns + 1, sizeof *columns);
+    if (columns == NULL)
+        abort();
+    for (int good = 0; good < 2; good++) {
+        int32_t n = 0;
+        for (int32_t i = 0; i < t->n_columns; i++) {
+            const seen_column *c = &t->columns[i];
+            bool whole = c->status == LADLE_OK && c->array.n_entries >= ladle_table_n_entries(t->table);
+            if (good == 1 ? whole : c->info.reason == NULL && c->info.n_entries >= ladle_table_n_entries(t->table))
+                columns[n++] = i;
+        }
+        const ladle_scan_options ways[] = {
+            {.struct_size = sizeof ways[0], .step_entries = 1 + ladle_table_n_entries(t->table) / 9},
+            {.struct_size = sizeof ways[0], .step_nbytes = 300, .budget_nbytes = 1000},
+        };
+        for (size_t i = 0; i < sizeof ways / sizeof ways[0] && n > 0; i++)
+            see_scan(e, reader, t, &ways[i], columns, n, good == 1);
+    }
+    free(columns);
+}
+
 static void see_table(everything *e, ladle_reader *reader, const ladle_key_info *key, seen_table *t)
 {
     (void)snprintf(t->path, sizeof t->path, "%.80s;%d", key->path, key->cycle);
@@ -176,6 +258,7 @@ static void see_table(everything *e, ladle_reader *reader, const ladle_key_info 
     for (int64_t i = 0; i + 1 < n_borders; i++)
         if (borders[i] >= borders[i + 1])
             complain(e, "table %s: clusters do not rise", t->path);
+    see_scans(e, reader, t);
 }
 
 void see_everything(everything *e, const void *data, size_t nbytes, int64_t budget)

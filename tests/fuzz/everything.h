@@ -4,6 +4,7 @@
  *   - each call succeeds, or fails with a status of damage, a place and a message, and sets its pointers to NULL;
  *   - the buffers of a column are what their roles promise (support/nested.h);
  *   - a range of a column that was read whole is the slice of it;
+ *   - the steps of a scan follow each other, each the slice of the columns that were read whole, or an error;
  *   - at most `budget` bytes are held, and none when all is released.
  */
 #ifndef LADLE_TESTS_EVERYTHING_H

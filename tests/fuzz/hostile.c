@@ -470,17 +470,23 @@ static void try_made(size_t part, size_t parts, size_t every, tally *counts)
 
 static void try_made_ntuples(size_t part, size_t parts, size_t every, tally *counts)
 {
-    static const char *const codecs[] = {NULL, "ZL", "XZ", "L4", "ZS"};
-    for (size_t c = 0; c < sizeof codecs / sizeof codecs[0]; c++) {
+    static const struct {
+        const char *name, *codec;
+        void (*make)(made_ntuple *t);
+    } kinds[] = {
+        {"stored", NULL, make_all_forms}, {"ZL", "ZL", make_all_forms}, {"XZ", "XZ", make_all_forms},
+        {"L4", "L4", make_all_forms},     {"ZS", "ZS", make_all_forms}, {"of records", NULL, make_records},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         char name[64];
-        (void)snprintf(name, sizeof name, "made RNTuple %s", codecs[c] == NULL ? "stored" : codecs[c]);
+        (void)snprintf(name, sizeof name, "made RNTuple %s", kinds[i].name);
         made_ntuple *ntuple = malloc(sizeof *ntuple);
         if (ntuple == NULL)
             abort();
         made_file made;
         begin_ntuple(ntuple, "t");
-        make_all_forms(ntuple);
-        ntuple->codec = codecs[c];
+        kinds[i].make(ntuple);
+        ntuple->codec = kinds[i].codec;
         begin_file(&made);
         add_ntuple(&made, ntuple);
         end_file(&made);

@@ -1,4 +1,4 @@
-"""ROOT files, written by ROOT, with the TTree features that no real sample has.
+"""ROOT files, written by ROOT, with the features of TTree and RNTuple that no real sample has.
 
 ``python -m tests.make_files FOLDER [NAME...]`` writes them. A test asks for one by name::
 
@@ -31,13 +31,13 @@ CACHE = PROJECT / "build" / "test-files"
 def source_hash() -> str:
     """Hash the sources of this package: what the cached files depend on."""
     digest = hashlib.sha256()
-    for path in sorted(HERE.glob("*.py")):
+    for path in sorted([*HERE.glob("*.py"), *HERE.glob("*.hpp")]):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
 def cached_file(name: str) -> Path:
-    """Return the path of the file ``name``; the first call writes all files, in a few seconds.
+    """Return the path of the file ``name``; the first call writes all files, in a minute.
 
     Raises
     ------

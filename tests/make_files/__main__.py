@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.make_files import large, layout, objects, small, values
+from tests.make_files import large, layout, objects, rntuple, small, values
 from tests.make_files.registry import FILES
 
-MODULES = (small, values, layout, objects, large)  # importing them fills FILES
+MODULES = (small, values, layout, objects, rntuple, large)  # importing them fills FILES
 
 
 def main() -> int:
@@ -28,7 +28,8 @@ def main() -> int:
     if unknown:
         parser.error(f"no such file: {', '.join(unknown)}")
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    for name in arguments.names or FILES:
+    # Always in one order: a file's bytes depend on the order in which ROOT has met its classes.
+    for name in [name for name in FILES if name in arguments.names or not arguments.names]:
         path = arguments.folder / name
         FILES[name](path)
         print(f"{path.stat().st_size:>12} {name}", flush=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import uproot
 
-from tests.make_files import cached_file, run_maker
+from tests.make_files import cached_file, file_names, run_maker
 from tests.make_files.layout import STRINGS, string_of
 from tests.make_files.oracle import Values, root_values, root_values_of
 from tests.make_files.small import FORMS
@@ -240,7 +240,9 @@ def test_plain_columns_between_objects() -> None:
 
 
 def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
-    run_maker(tmp_path)
+    # ROOT compiles for half a minute to make all RNTuples.
+    some = {"rntuple-constants.root", "rntuple-imported.root", "rntuple-merged.root"}
+    run_maker(tmp_path, *(name for name in file_names() if "rntuple" not in name or name in some))
     again = {path.name: path for path in tmp_path.iterdir() if path.stat().st_size < MIB}
     assert len(again) > 60
     for name, path in again.items():

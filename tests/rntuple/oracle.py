@@ -22,7 +22,7 @@ import awkward as ak
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
-HEADERS = (HERE / "printer.hpp",)
+HEADERS = (HERE / "printer.hpp", PROJECT / "tests" / "make_files" / "rntuple_classes.hpp")
 
 Range = tuple[int, int]
 Request = tuple[Path, str, Sequence[Range]]
@@ -42,6 +42,24 @@ DTYPES = {
     **{f"std::{u}int{n}_t": f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64)},
 }
 PLAIN, COLLECTION, RECORD, VARIANT, STREAMER = range(1, 6)  # ROOT::ENTupleStructure
+
+
+def union_of(alternatives: list[Shape]) -> Shape:
+    """Return the shape of a union: there awkward has options for what may be no value at all."""
+    bare = [shape[1] if shape[0] == "option" else shape for shape in alternatives]
+    return "union", [shape for shape in bare if shape != "unknown"]
+
+
+def fits_awkward(shape: Shape) -> bool:
+    """Tell whether awkward has arrays of that shape: no option of an option or of a union..."""
+    if shape is None or isinstance(shape, str):
+        return True
+    kind, inner = shape[0], shape[-1]
+    if kind == "record":
+        return all(fits_awkward(member) for _, member in inner)
+    below = inner if kind in ("union", "tuple") else [inner]
+    refused = {"option": ("option", "union"), "union": ("union",)}.get(kind, ())
+    return all(one is None or (one[0] not in refused and fits_awkward(one)) for one in below)
 
 
 class FieldType:
@@ -72,7 +90,7 @@ class FieldType:
         if self.type_name.startswith("std::bitset<"):
             return "array", int(self.type_name[len("std::bitset<") : -1]), "bool"
         if self.structure == VARIANT:
-            return "union", [member.shape for member in self.members]
+            return union_of([member.shape for member in self.members])
         if self._is_only_wrapped:
             return self.members[0].shape
         if self.structure == RECORD:
@@ -90,20 +108,36 @@ class FieldType:
         return ("array", self.size, inner) if self.size > 0 else ("list", inner)
 
     @property
+    def is_untyped_collection(self) -> bool:
+        """Whether it is what the importer makes of counted branches."""
+        return self.structure == COLLECTION and not self.type_name
+
+    @property
     def _is_base_class(self) -> bool:
         return self.name.startswith(":")
 
     def _named_members(self) -> list[tuple[str, Shape]]:
-        """List the members, those of base classes where the base class stands."""
-        named: list[tuple[str, Shape]] = []
+        """List the members, those of base classes where the base class stands.
+
+        A name that several have is told apart by the base class: ``"Base::x"``.
+        """
+        found = self._inherited_members("")
+        names = [name for _, name, _ in found]
+        return [
+            (f"{base}::{name}" if base and names.count(name) > 1 else name, shape)
+            for base, name, shape in found
+        ]
+
+    def _inherited_members(self, base: str) -> list[tuple[str, str, Shape]]:
+        found: list[tuple[str, str, Shape]] = []
         for member in self.members:
             if member.shape is None:
                 continue
             if member._is_base_class:
-                named += member._named_members()
+                found += member._inherited_members(member.type_name)
             else:
-                named.append((member.name, member.shape))
-        return named
+                found.append((base, member.name, member.shape))
+        return found
 
     def plain(self, value: Any) -> Any:
         """Splice the members of base classes into a value, and leave out records without any."""
@@ -130,12 +164,14 @@ class FieldType:
 
 @dataclass
 class Field:
-    """A top-level field: its type and its values, ``None`` where ROOT's streamer wrote them."""
+    """A top-level field: its type and its values, ``None`` where ROOT does not tell them."""
 
     type: FieldType
     is_projected: bool
     columns: frozenset[int]
     values: list[Any] | None
+    fails: bool
+    """Whether ROOT has tried to read it."""
 
 
 @dataclass
@@ -143,17 +179,19 @@ class Answer:
     """What ROOT says of a table."""
 
     n_entries: int
+    n_groups: int
     clusters: list[int]
+    encodings: set[str]
     fields: dict[str, Field]
 
     def visible(self) -> dict[str, Field]:
-        """Return the fields whose columns are not all seen through projections."""
+        """Return all but untyped collections whose columns are all seen through projections."""
         seen = [field.columns for field in self.fields.values() if field.is_projected]
         projected = frozenset().union(*seen)
         return {
             name: field
             for name, field in self.fields.items()
-            if field.is_projected or not field.columns or not field.columns <= projected
+            if not (field.type.is_untyped_collection and field.columns <= projected)
         }
 
 
@@ -166,8 +204,10 @@ def answer_of(line: str) -> Answer:
         values = about["values"]
         if values is not None:
             values = [type_.plain(value) for value in values]
-        fields[type_.name] = Field(type_, about["projected"], frozenset(about["columns"]), values)
-    return Answer(raw["entries"], raw["clusters"], fields)
+        columns = frozenset(about["columns"])
+        fields[type_.name] = Field(type_, about["projected"], columns, values, about["fails"])
+    encodings = set(raw["encodings"])
+    return Answer(raw["entries"], raw["groups"], raw["clusters"], encodings, fields)
 
 
 def root_answers(requests: Iterable[Request]) -> list[Answer]:
@@ -217,7 +257,7 @@ def shape_of(layout: Any) -> Shape:
             shape = "array", size, shape
         return shape
     if layout.is_union:
-        return "union", [shape_of(content) for content in layout.contents]
+        return union_of([shape_of(content) for content in layout.contents])
     if layout.is_record:
         contents = [shape_of(content) for content in layout.contents]
         if layout.is_tuple:

@@ -5,6 +5,7 @@
 // exponent.
 #pragma once
 
+#include <ROOT/RError.hxx>
 #include <ROOT/RField.hxx>
 #include <ROOT/RFieldBase.hxx>
 #include <ROOT/RNTupleDescriptor.hxx>
@@ -116,6 +117,7 @@ class Json {
 
 public:
     const std::string &Text() const { return fText; }
+    void CutTo(std::size_t size) { fText.resize(size); }
     void Raw(const char *text) { fText += text; }
 
     void String(const std::string &value)
@@ -206,18 +208,22 @@ public:
     }
 };
 
-// Which columns there are below a field, as identifiers of what is stored.
+// Which columns there are below a field, as identifiers of what is stored, and their encodings: "SplitReal32 32".
 inline void AddColumns(const ROOT::RNTupleDescriptor &table, const ROOT::RFieldDescriptor &field,
-                       std::set<ROOT::DescriptorId_t> &columns)
+                       std::set<ROOT::DescriptorId_t> &columns, std::set<std::string> &encodings)
 {
-    for (const auto &column : table.GetColumnIterable(field))
+    for (const auto &column : table.GetColumnIterable(field)) {
         columns.insert(column.GetPhysicalId());
+        encodings.insert(std::string(ROOT::Internal::RColumnElementBase::GetColumnTypeName(column.GetType())) + " " +
+                         std::to_string(column.GetBitsOnStorage()));
+    }
     for (const auto &member : table.GetFieldIterable(field))
-        AddColumns(table, member, columns);
+        AddColumns(table, member, columns, encodings);
 }
 
-// {"entries": n, "clusters": [first entries], "fields": [{"type": .., "projected": .., "columns": [..], "values": ..}]}
-// for the entries of the ranges [first, last), all where there are none.
+// {"entries": n, "groups": n, "clusters": [first entries], "encodings": [..], "fields": [{"type": .., "projected": ..,
+// "columns": [..], "values": .., "fails": ..}]} for the entries of the ranges [first, last), all where there are none.
+// Values are null where ROOT's streamers wrote them, or where ROOT fails to read them.
 inline std::string Print(const std::string &path, const std::string &name,
                          const std::vector<std::pair<std::uint64_t, std::uint64_t>> &ranges)
 {
@@ -232,20 +238,22 @@ inline std::string Print(const std::string &path, const std::string &name,
     options.SetEmulateUnknownTypes(true);
     options.SetReturnInvalidOnError(true);
     Json json;
-    json.Raw(("{\"entries\":" + std::to_string(table.GetNEntries()) + ",\"clusters\":[").c_str());
+    json.Raw(("{\"entries\":" + std::to_string(table.GetNEntries()) +
+              ",\"groups\":" + std::to_string(table.GetNClusterGroups()) + ",\"clusters\":[").c_str());
     std::set<std::uint64_t> borders;
     for (const auto &cluster : table.GetClusterIterable())
         borders.insert(cluster.GetFirstEntryIndex());
     for (std::uint64_t border : borders)
         json.Raw((std::string(border == *borders.begin() ? "" : ",") + std::to_string(border)).c_str());
     json.Raw("],\"fields\":[");
+    std::set<std::string> encodings;
     bool first_field = true;
     for (const auto &about : table.GetTopLevelFields()) {
         json.Raw(first_field ? "{\"projected\":" : ",{\"projected\":");
         first_field = false;
         json.Raw(about.IsProjectedField() ? "true" : "false");
         std::set<ROOT::DescriptorId_t> columns;
-        AddColumns(table, about, columns);
+        AddColumns(table, about, columns, encodings);
         json.Raw(",\"columns\":[");
         for (auto column : columns)
             json.Raw((std::string(column == *columns.begin() ? "" : ",") + std::to_string(column)).c_str());
@@ -256,9 +264,10 @@ inline std::string Print(const std::string &path, const std::string &name,
         json.Type(*created);
         json.Raw(",\"values\":");
         if (!readable) {
-            json.Raw("null}");
+            json.Raw("null,\"fails\":false}");
             continue;
         }
+        const std::size_t begin = json.Text().size();
         ROOT::RFieldZero zero;
         ROOT::Internal::SetAllowFieldSubstitutions(zero, true);
         created->SetOnDiskId(about.GetId());
@@ -269,15 +278,25 @@ inline std::string Print(const std::string &path, const std::string &name,
         json.ForgetFields();
         json.Raw("[");
         bool first = true;
-        for (auto [start, stop] : wanted) {
-            for (auto entry = start; entry < stop; entry++) {
-                json.Raw(first ? "" : ",");
-                first = false;
-                value.Read(ROOT::NTupleSize_t(entry));
-                json.Value(field, value);
+        try {
+            for (auto [start, stop] : wanted) {
+                for (auto entry = start; entry < stop; entry++) {
+                    json.Raw(first ? "" : ",");
+                    first = false;
+                    value.Read(ROOT::NTupleSize_t(entry));
+                    json.Value(field, value);
+                }
             }
+            json.Raw("],\"fails\":false}");
+        } catch (const ROOT::RException &) {
+            json.CutTo(begin);
+            json.Raw("null,\"fails\":true}");
         }
-        json.Raw("]}");
+    }
+    json.Raw("],\"encodings\":[");
+    for (const auto &encoding : encodings) {
+        json.Raw(encoding == *encodings.begin() ? "" : ",");
+        json.String(encoding);
     }
     json.Raw("]}");
     return json.Text();

@@ -1,136 +1,120 @@
-"""RNTuples that ROOT writes for these tests, against what was written and what ROOT reads."""
+"""RNTuples that ROOT writes for the tests: each against what ROOT reads, and any range of it."""
 
-import subprocess
-import sys
-from pathlib import Path
+import random
+from itertools import accumulate
 
-import numpy as np
 import pytest
+import uproot
 
 import ladle
 from ladle import _core
-from tests.locks import one_at_a_time
+from tests.make_files import cached_file, file_names
+from tests.make_files.rntuple import FORMS
+from tests.rntuple.compare import assert_same_as_root, tables_of
+from tests.rntuple.oracle import root_answers
 from tests.rntuple.ranges import assert_range, read_column
-from tests.rntuple.write import ENCODINGS, TYPES
 
 pytest.importorskip("ROOT")
 
-HERE = Path(__file__).resolve().parent
-FOLDER = HERE.parents[1] / "build" / "rntuple-written"
-SOURCES = [HERE / "write.py", HERE / "written.hpp"]
-N = 60
+NAMES = [name for name in file_names() if name.startswith("rntuple-")]
 
-
-@pytest.fixture(scope="session")
-def written():
-    """The folder of the files, made once and again when what makes them has changed."""
-    stamp = FOLDER / "made"
-    with one_at_a_time(FOLDER):
-        newest = max(source.stat().st_mtime for source in SOURCES)
-        if not stamp.is_file() or stamp.stat().st_mtime < newest:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, str(SOURCES[0]), str(FOLDER)]
-            done = subprocess.run(command, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr[-3000:]
-            stamp.touch()
-    return FOLDER
-
-
-def row(n):
-    """What was written for entry `n`: the rules of `written.hpp`."""
-    late = n >= 25
-    alternatives = (n, f"v{n}", [n * 0.5] * (n % 5))
-    return {
-        "flag": n % 3 == 0,
-        "nested": [[n * 100 + k * 10 - i * 1000 for i in range((n + k) % 3)] for k in range(n % 4)],
-        "option": n * 1.5 if n % 2 else None,
-        "options": [f"s{n}" if (n + k) % 2 else None for k in range(n % 3)],
-        "pointer": n * 2.0 if n % 5 else None,
-        "variant": alternatives[n % 3],
-        "variants": [float(n) if n * k % 3 else k for k in range(n % 4)],
-        "text": chr(ord("a") + n % 26) * (n % 7),
-        "bits": [bool((0x123456789 * n) >> k & 1) for k in range(33)],
-        "pair": (n, [float(n)] * (n % 3)),
-        "tuple": (n, float(-n), f"t{n}"),
-        "vectors": [[n + k] * ((n + k) % 3) for k in range(3)],
-        "matrices": [[[float(n), 2.0], [3.0, 4.0 * k]] for k in range(n % 3)],
-        "byte": n,
-        "letter": ord("A") + n % 26,
-        "atomic": -n,
-        "third": n / 3,
-        "plain64": -(1 << n) if n % 2 else 1 << n,
-        "index32": [n - 30] * (n % 3),
-        "late": float(n) if late else 0.0,
-        "late_list": [n * 0.5] * (n % 3) if late else [],
-        "late_text": "z" * (n % 4) if late else "",
-        "late_array": [n, n + 1, n + 2] if late else [0, 0, 0],
-        "late_variant": (n * 0.5 if n % 2 else n) if late else None,
-    }
-
-
-DTYPES = {
-    "flag": "bool",
-    "nested": "var * var * int32",
-    "option": "?float32",
-    "options": "var * ?string",
-    "pointer": "?float64",
-    "text": "string",
-    "bits": "33 * bool",
-    "pair._1": "var * float32",
-    "tuple._2": "string",
-    "vectors": "3 * var * int32",
-    "matrices": "var * 2 * 2 * float64",
-    "byte": "uint8",
-    "third": "float64",
-    "plain64": "int64",
-    "index32": "var * int16",
-    "late_array": "3 * int32",
+#: All encodings of the format but SplitReal16, which no writer has.
+ENCODINGS = {
+    *("Bit 1", "Byte 8", "Char 8", "Switch 96", "Real16 16"),
+    *(f"{kind}{n} {n}" for kind in ("Int", "UInt") for n in (8, 16, 32, 64)),
+    *(f"Split{kind}{n} {n}" for kind in ("Int", "UInt") for n in (16, 32, 64)),
+    *(
+        f"{split}{kind}{n} {n}"
+        for split in ("", "Split")
+        for kind in ("Real", "Index")
+        for n in (32, 64)
+    ),
+    *(f"Real32Trunc {bits}" for bits in range(10, 32)),
+    *(f"Real32Quant {bits}" for bits in range(1, 33)),
 }
 
-
-@pytest.mark.parametrize("name", TYPES)
-def test_every_type_is_what_was_written(written, name):
-    path = written / f"{name}.root"
-    events = ladle.open(path)
-    want = [row(n) for n in range(N)]
-    assert set(events.fields) == set(want[0])
-    assert ladle.info(events).unreadable == {}
-    for field in events.fields:
-        assert events[field].to_list() == [entry[field] for entry in want], field
-    table = _core.File(_core.Context(), str(path)).table(None)
-    for column, wanted in DTYPES.items():
-        assert table.column(table.find(column)).type == wanted
-    assert len(table.clusters()) > 5
+#: ROOT's merger miscounts the zeros that it makes for a column of bits, and cannot read them.
+FAILING = {("rntuple-merged-union.root", "yes")}
 
 
-@pytest.mark.parametrize("name", ["types_tiny", "types_zstd"])
-def test_every_range_of_every_type(written, name):
-    context = _core.Context()
-    table = _core.File(context, str(written / f"{name}.root")).table(None)
-    reader = _core.Reader(context, 1)
-    borders = [0, 1, 10, 11, 12, 21, 24, 25, 26, 33, 44, N]
-    for index in range(table.n_columns):
-        whole = read_column(reader, table, index, 0, N)
-        for start in borders:
-            for stop in borders:
-                if start <= stop:
-                    part = read_column(reader, table, index, start, stop)
-                    assert_range(table, index, whole, part, start, stop)
-    for start, stop in ((3, 40), (24, 26), (11, 12), (0, 0)):
-        found = ladle.open(written / f"{name}.root", entry_start=start, entry_stop=stop)
-        for field in found.fields:
-            assert found[field].to_list() == [row(n)[field] for n in range(start, stop)]
+@pytest.fixture(scope="module")
+def answers():
+    """What ROOT reads of all tables: (name of the file, table) -> answer."""
+    requests = [
+        (cached_file(name), table, []) for name in NAMES for table in tables_of(cached_file(name))
+    ]
+    keys = [(path.name, table) for path, table, _ in requests]
+    return dict(zip(keys, root_answers(requests), strict=True))
 
 
-@pytest.mark.parametrize("name", ENCODINGS)
-def test_reals_of_every_width_equal_roots_bit_for_bit(written, name):
-    events = ladle.open(written / f"{name}.root")
-    lines = (written / f"{name}.txt").read_text().splitlines()
-    assert len(lines) == len(events.fields) == 60
-    for line in lines:
-        field, *values = line.split()
-        found = events[field].to_numpy()
-        assert found.dtype == ("float64" if field[0] == "d" or "real32" in field else "float32")
-        np.testing.assert_array_equal(
-            found.astype(float), [float.fromhex(v) for v in values], field
+def test_every_table_is_what_root_reads(answers):
+    assert {name for name, _ in answers} == set(NAMES)
+    for (name, table), answer in answers.items():
+        n = answer.n_entries
+        assert assert_same_as_root(cached_file(name), table, answer) > 0
+        assert_same_as_root(cached_file(name), table, answer, n // 3, n - n // 4)
+
+
+def test_they_have_what_they_are_made_for(answers):
+    assert set().union(*(answer.encodings for answer in answers.values())) == ENCODINGS
+    for name, form in FORMS.items():
+        answer = answers[f"rntuple-{name}.root", "t"]
+        sizes = [n for group in form.plan for n in group]
+        assert answer.n_groups == len(form.plan)
+        assert answer.clusters == list(accumulate(sizes, initial=0))[: len(sizes)]
+        if "max_key" in form.options:
+            with uproot.open(cached_file(f"rntuple-{name}.root")) as file:
+                anchor = file["t"].all_members
+            assert anchor["fMaxKeySize"] == form.options["max_key"]
+            assert max(anchor["fNBytesHeader"], anchor["fNBytesFooter"]) > anchor["fMaxKeySize"]
+
+    fields = [
+        (name, field) for (name, _), answer in answers.items() for field in answer.fields.items()
+    ]
+    assert {(name, column) for name, (column, field) in fields if field.fails} == FAILING
+
+
+def test_reasons_of_one_file_do_not_speak_of_several():
+    path = cached_file("rntuple-variants.root")
+    alone = ladle.info(ladle.open(path)).unreadable
+    assert alone["nested._1._0"] == "nested._0._0, of the same variant, cannot be read"
+    twice = ladle.info(ladle.open([path, path])).unreadable
+    assert twice["nested._1._0"] == f"{alone['nested._1._0']} from all files"
+
+
+def test_steps_from_within_a_page_that_is_in_chunks():
+    """Several columns have the same pages of ends, each step begins in one of them."""
+    path = cached_file("rntuple-chunked-ends.root")
+    columns = ["nJet", "nJet64", "Jet_pt"]
+    whole = ladle.open(path)
+    for start, stop in ((10, 85), (10, 300), (140, 290)):
+        steps = ladle.iterate(
+            path, step_size=10, filter_name=columns, entry_start=start, entry_stop=stop, threads=1
         )
+        found = {name: [] for name in columns}
+        for step in steps:
+            for name in columns:
+                found[name] += step[name].to_list()
+        assert found == {name: whole[name][start:stop].to_list() for name in columns}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_range_is_the_slice_of_the_whole(name):
+    context = _core.Context()
+    file = _core.File(context, str(cached_file(name)))
+    reader = _core.Reader(context, 1)
+    choice = random.Random(name)
+    for path in tables_of(cached_file(name)):
+        table = file.table(path)
+        n = table.n_entries
+        near = {border + step for border in table.clusters() for step in (-1, 0, 1)}
+        borders = sorted(border for border in {*near, n // 2} if 0 <= border <= n)
+        for index in range(table.n_columns):
+            column = table.column(index)
+            if column.reason is not None or (name, column.name) in FAILING:
+                continue
+            whole = read_column(reader, table, index, 0, n)
+            for _ in range(12):
+                start, stop = sorted(choice.choices(borders, k=2))
+                part = read_column(reader, table, index, start, stop)
+                assert_range(table, index, whole, part, start, stop)

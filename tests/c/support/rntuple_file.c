@@ -469,6 +469,41 @@ void make_all_forms(made_ntuple *t)
     (void)add_page(t, COLUMN_LATE, ELEMENTS(int32_t, 305, 306, 307));
 }
 
+void make_records(made_ntuple *t)
+{
+    (void)add_field(t, MADE_TOP, "hits", "std::vector<Hit>", LADLE_FIELD_COLLECTION);
+    (void)add_field(t, FIELD_HITS, "_0", "Hit", LADLE_FIELD_RECORD);
+    (void)add_field(t, FIELD_HIT, "a", "float", LADLE_FIELD_LEAF);
+    (void)add_field(t, FIELD_HIT, "b", "std::int16_t", LADLE_FIELD_LEAF);
+    (void)add_field(t, FIELD_HIT, "c", "std::vector<std::int32_t>", LADLE_FIELD_COLLECTION);
+    (void)add_field(t, FIELD_HIT_C, "_0", "std::int32_t", LADLE_FIELD_LEAF);
+    (void)add_array(t, FIELD_HIT, "d", "std::array<float,2>", 2);
+    (void)add_field(t, FIELD_HIT_D, "_0", "float", LADLE_FIELD_LEAF);
+    int n = add_projection(t, MADE_TOP, "n", "ROOT::RNTupleCardinality<std::uint32_t>", LADLE_FIELD_LEAF, FIELD_HITS);
+    (void)add_column(t, FIELD_HITS, LADLE_ELEMENT_INDEX64, 64);
+    (void)add_column(t, FIELD_HIT_A, LADLE_ELEMENT_REAL32, 32);
+    (void)add_column(t, FIELD_HIT_B, LADLE_ELEMENT_INT16, 16);
+    (void)add_column(t, FIELD_HIT_C, LADLE_ELEMENT_INDEX64, 64);
+    (void)add_column(t, FIELD_HIT_C_ITEM, LADLE_ELEMENT_INT32, 32);
+    (void)add_column(t, FIELD_HIT_D_ITEM, LADLE_ELEMENT_REAL32, 32);
+    add_alias(t, COLUMN_HITS, n);
+    begin_cluster(t, 5);
+    (void)add_page(t, COLUMN_HITS, (int64_t[]){2, 2, 3}, 3);
+    (void)add_page(t, COLUMN_HITS, (int64_t[]){4, 4}, 2);
+    (void)add_page(t, COLUMN_HIT_A, (float[]){0, 1, 2, 3}, 4);
+    (void)add_page(t, COLUMN_HIT_B, (int16_t[]){10, 11, 12, 13}, 4);
+    (void)add_page(t, COLUMN_HIT_C, (int64_t[]){1, 1, 3, 4}, 4);
+    (void)add_page(t, COLUMN_HIT_C_ITEM, (int32_t[]){20, 21, 22, 23}, 4);
+    (void)add_page(t, COLUMN_HIT_D, (float[]){30, 31, 32, 33, 34, 35, 36, 37}, 8);
+    begin_cluster(t, 3);
+    (void)add_page(t, COLUMN_HITS, (int64_t[]){1, 1, 3}, 3);
+    (void)add_page(t, COLUMN_HIT_A, (float[]){4, 5, 6}, 3);
+    (void)add_page(t, COLUMN_HIT_B, (int16_t[]){14, 15, 16}, 3);
+    (void)add_page(t, COLUMN_HIT_C, (int64_t[]){0, 2, 3}, 3);
+    (void)add_page(t, COLUMN_HIT_C_ITEM, (int32_t[]){24, 25, 26}, 3);
+    (void)add_page(t, COLUMN_HIT_D, (float[]){38, 39, 40, 41, 42, 43}, 6);
+}
+
 made_page *page_of(made_ntuple *t, int cluster, int column)
 {
     for (int i = 0; i < t->n_pages; i++)

@@ -168,6 +168,12 @@ enum {
     COLUMN_LATE,
     ALL_PHYSICALS
 };
+/* Lists of records, eight entries in two clusters:
+ *   hits std::vector of { a float, b std::int16_t, c std::vector<std::int32_t>, d std::array<float,2> }
+ *   n its cardinality */
+void make_records(made_ntuple *t);
+enum { FIELD_HITS, FIELD_HIT, FIELD_HIT_A, FIELD_HIT_B, FIELD_HIT_C, FIELD_HIT_C_ITEM, FIELD_HIT_D, FIELD_HIT_D_ITEM };
+enum { COLUMN_HITS, COLUMN_HIT_A, COLUMN_HIT_B, COLUMN_HIT_C, COLUMN_HIT_C_ITEM, COLUMN_HIT_D };
 /* The first page of a column in a cluster. */
 made_page *page_of(made_ntuple *t, int cluster, int column);
 /* Changes one element of that page: its low bytes, as many as an element has (8 of a switch's 12). */
