@@ -320,7 +320,7 @@ class Ahead:
             if self._pattern is not None and request not in self._touched:
                 self._pattern.touched(self, request, state if self._is_planned else None)
             self._touched.add(request)
-            self._go_on(worker)
+            self._go_on()
             return lease
 
     def start(self, requests: Iterable[Request]) -> list[Slot]:
@@ -360,9 +360,9 @@ class Ahead:
             self._plan = dict.fromkeys(
                 request for name, buffer in order for request in requests(name, buffer)
             )
-            self._go_on(worker)
+            self._go_on()
 
-    def _go_on(self, worker: Worker) -> None:
+    def _go_on(self) -> None:
         """Begin with what is next, as far as the window reaches. With the lock held."""
         if self._pattern is None or not self._plan:
             return
