@@ -70,7 +70,11 @@ def test_a_pattern_learns_and_reads_ahead(sample, cache):
     results = []
     for start in (0, 10, 20):
         factory = open_events(
-            sample("nano_dy.root"), cache, entry_start=start, entry_stop=start + 10, prefetch=pattern
+            sample("nano_dy.root"),
+            cache,
+            entry_start=start,
+            entry_stop=start + 10,
+            prefetch=pattern,
         )
         events = factory.events()
         assert no_thread_is_left()
