@@ -440,7 +440,7 @@ def test_the_window_moves_on_with_the_touches(nano):
     assert (pattern.used, pattern.missed) == (len(names) + 1, 0)
 
 
-def test_a_warm_cache_is_neither_read_nor_missed(nano, reads):
+def test_a_warm_cache_is_neither_read_nor_missed(nano):
     pattern = ladle.AccessPattern()
     cache = ladle.BufferCache()
     for _ in range(3):
