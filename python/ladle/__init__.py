@@ -32,6 +32,8 @@ from ladle._info import OpenInfo, info
 from ladle._iterate import Report, iterate
 from ladle._offload import offload
 from ladle._open import open  # noqa: A004 - the name that users of h5py, zarr and uproot expect
+from ladle._pattern import AccessPattern
+from ladle._prefetch import Prefetch, drop, prefetch
 from ladle.cache import (
     BufferCache,
     CompressedBufferCache,
@@ -40,6 +42,7 @@ from ladle.cache import (
 )
 
 __all__ = [
+    "AccessPattern",
     "BudgetError",
     "BufferCache",
     "CompressedBufferCache",
@@ -50,16 +53,19 @@ __all__ = [
     "InvalidError",
     "NameMissingError",
     "OpenInfo",
+    "Prefetch",
     "ReadError",
     "Report",
     "TieredBufferCache",
     "UnsupportedError",
     "__version__",
+    "drop",
     "info",
     "iterate",
     "memory",
     "offload",
     "open",
+    "prefetch",
 ]
 
 __version__ = _core.version()

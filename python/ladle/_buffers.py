@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections import Counter
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ladle import _core
+from ladle._ahead import Ahead, Request
 from ladle._context import default_context, default_reader
-from ladle._errors import FormatError, ReadError, UnsupportedError
+from ladle._errors import FormatError, NameMissingError, ReadError, UnsupportedError
+from ladle._forms import paths
 from ladle._mapping import Cache
 
 _Array = np.ndarray[Any, Any]
@@ -99,8 +102,8 @@ class Buffer:
         ``_core.Table.buffers``. It says how those of several files are joined.
     parts : list of Part
         Where the entries are.
-    cache : Cache, optional
-        Cache that the reader itself looks into and fills.
+    ahead : Ahead
+        Through which it reads.
     mapping : MutableMapping, optional
         Any other cache.
     threads : int, optional
@@ -110,8 +113,8 @@ class Buffer:
     """
 
     __slots__ = (
+        "_ahead",
         "_alternatives",
-        "_cache",
         "_columns",
         "_last",
         "_mapping",
@@ -126,7 +129,7 @@ class Buffer:
         self,
         role: str,
         parts: list[Part],
-        cache: Cache | None,
+        ahead: Ahead,
         mapping: MutableMapping[str, Any] | None,
         threads: int | None,
         reads: Counter[str],
@@ -136,7 +139,7 @@ class Buffer:
         self._tags: Buffer | None = None
         self._alternatives: list[tuple[Buffer, int]] = []
         self._parts = parts
-        self._cache = cache
+        self._ahead = ahead
         self._mapping = mapping
         self._threads = threads
         self._reads = reads
@@ -205,27 +208,33 @@ class Buffer:
             raise
 
     def _read_column(self, part: Part, column: str, index: int) -> _core.Lease:
-        table = part.source.table
-        cache = None if self._cache is None else self._cache.core
-        return default_reader(self._threads).read_buffer(
-            table, table.find(column), index, part.start, part.stop, cache
-        )
+        return self._ahead.read(_request(part, column, index))
 
     def _through_mapping(self, part_index: int) -> _Array:
         assert self._mapping is not None
-        part = self._parts[part_index]
-        column, index = self._columns[0]
-        table = part.source.table
-        name = default_reader(self._threads).key(
-            table, table.find(column), index, part.start, part.stop
-        )
-        key = name.decode("utf-8", "surrogateescape")
+        key = self._key(_request(self._parts[part_index], *self._columns[0]))
         found: _Array = self._mapping.get(key, _MISSING)
         if found is not _MISSING:
             return found
         values = self._read(part_index).array()
         self._mapping[key] = values
         return values
+
+    def _key(self, request: Request) -> str:
+        name = default_reader(self._threads).key(*request.arguments())
+        return name.decode("utf-8", "surrogateescape")
+
+    @property
+    def columns(self) -> list[tuple[str, int]]:
+        """The columns that it stands for, and the number that it has in each."""
+        return self._columns
+
+    def requests(self) -> list[Request]:
+        """Return what reads it, part by part, but for what is in a mapping of the user's."""
+        found = [_request(part, *self._columns[0]) for part in self._parts]
+        if self._mapping is None:
+            return found
+        return [request for request in found if self._key(request) not in self._mapping]
 
     def _joined(self) -> _Array:
         """Copy the parts behind each other, what points into other buffers moved on."""
@@ -258,6 +267,70 @@ class Buffer:
 
     def _n_items(self, part_index: int) -> int:
         return len(self._one(part_index)) - (self._role == "offsets")
+
+
+class Columns:
+    """What an array of :func:`ladle.open` reads from; see :class:`ladle._prefetch.Columns`.
+
+    Parameters
+    ----------
+    ahead : Ahead
+        Through which it reads.
+    source : Source
+        The first of its files.
+    columns : dict of str to Column
+        Of the array, by name.
+    unreadable : dict of str to str
+        Why others were left out.
+    buffers : iterable of Buffer
+        Of the array.
+    """
+
+    def __init__(
+        self,
+        ahead: Ahead,
+        source: Source,
+        columns: dict[str, _core.Column],
+        unreadable: dict[str, str],
+        buffers: Iterable[Buffer],
+    ) -> None:
+        self.ahead = ahead
+        self._source = source
+        self._columns = columns
+        self._unreadable = unreadable
+        self._buffers = list(buffers)
+
+    @cached_property
+    def _serving(self) -> dict[tuple[str, int], Buffer]:
+        return {column: buffer for buffer in self._buffers for column in buffer.columns}
+
+    def columns(self) -> Iterable[_core.Column]:
+        """Return the columns of the array."""
+        return self._columns.values()
+
+    def require(self, name: str) -> None:
+        """Raise unless there is a column, or a record with one, of that name."""
+        if name in self._columns or any(name in paths(each) for each in self.columns()):
+            return
+        where = f"{self._source.path}: {self._source.table.name}/{name}"
+        if name in self._unreadable:
+            raise UnsupportedError("UNSUPPORTED", where, self._unreadable[name])
+        self._source.table.require(name)
+        raise NameMissingError("NOT_FOUND", where, "the array was opened without this column")
+
+    def requests(self, name: str, buffer: int) -> list[Request]:
+        """Return what reads one buffer of a column."""
+        found = self._serving.get((name, buffer))
+        return [] if found is None else found.requests()
+
+    def derived(self, names: set[str]) -> list[str]:  # noqa: ARG002
+        """Return nothing: here all buffers are those of the file."""
+        return []
+
+
+def _request(part: Part, column: str, index: int) -> Request:
+    source = part.source
+    return Request(source, source.table.find(column), index, part.start, part.stop)
 
 
 def _joined_offsets(arrays: list[_Array]) -> list[_Array]:

@@ -12,13 +12,16 @@ from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from ladle import _core
-from ladle._buffers import Buffer, Part, Source, choose_cache
+from ladle._ahead import Ahead
+from ladle._buffers import Buffer, Columns, Part, Source, choose_cache
 from ladle._context import default_reader
 from ladle._errors import InvalidError, UnsupportedError
 from ladle._files import Files, resolve_files
 from ladle._filter import NameFilter, exact_names, name_test
 from ladle._forms import Forms, paths, refusal, variant_path
 from ladle._info import ATTRIBUTE, OpenInfo
+from ladle._pattern import AccessPattern, choose_pattern
+from ladle._prefetch import ATTRIBUTE as COLUMNS
 
 if TYPE_CHECKING:
     import awkward as ak
@@ -35,6 +38,7 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
     entry_stop: int | None = None,
     threads: int | None = None,
     library: str = "ak",
+    prefetch: AccessPattern | bool | None = None,
 ) -> ak.Array:
     """Open a table as a lazy awkward array of records, one field for each column.
 
@@ -65,6 +69,9 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
         that this process may use, at most 4.
     library : str
         ``"ak"``, the only one.
+    prefetch : ladle.AccessPattern or bool, optional
+        Learns in which order the array is touched, or reads ahead in the order that it learned from
+        an array before. ``True``: the process's own pattern for this table's name and columns.
 
     Returns
     -------
@@ -105,7 +112,8 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
         columns={name: column.type for name, column in columns.items()},
         unreadable=unreadable,
     )
-    return _lazy_array(columns, parts, cache, threads, about)
+    pattern = choose_pattern(prefetch, about.tables[0], columns)
+    return _lazy_array(columns, parts, cache, threads, about, pattern)
 
 
 def check_threads(threads: int | None) -> None:
@@ -264,11 +272,13 @@ def _lazy_array(
     cache: MutableMapping[str, Any] | None,
     threads: int | None,
     about: OpenInfo,
+    pattern: AccessPattern | None,
 ) -> ak.Array:
     import awkward as ak
 
     default_reader(threads)  # a wrong LADLE_THREADS is an error here, not at the first touch
     core, mapping = choose_cache(cache)
+    ahead = Ahead(core, threads)
     shared: dict[Any, Buffer] = {}
 
     def register(group: list[_core.Column], index: int, role: str) -> Buffer:
@@ -278,20 +288,23 @@ def _lazy_array(
             name if role == "data" else (role, *(_owner(part, name, index) for part in parts))
         )
         if key not in shared:
-            shared[key] = Buffer(role, parts, core, mapping, threads, about.reads)
+            shared[key] = Buffer(role, parts, ahead, mapping, threads, about.reads)
         for column in group:
             shared[key].serve(column.name, index)
         return shared[key]
 
     forms = Forms(register)
     form = forms.array(columns.values())
+    reads_from = Columns(ahead, parts[0].source, columns, about.unreadable, shared.values())
+    if pattern is not None:
+        ahead.follow(pattern, reads_from.requests)
     return ak.from_buffers(
         form,
         about.n_entries,
         forms.buffers,
         buffer_key=_buffer_key,
         enable_virtualarray_caching=cache is None,
-        attrs={ATTRIBUTE: about},
+        attrs={ATTRIBUTE: about, COLUMNS: reads_from},
     )
 
 

@@ -16,6 +16,8 @@ from weakref import WeakValueDictionary
 from coffea.nanoevents.util import quote
 
 from ladle import _core
+from ladle._ahead import Ahead
+from ladle._ahead import Request as Read
 from ladle._context import default_context, default_reader
 from ladle._errors import FormatError, ReadError, UnsupportedError
 from ladle.coffea._form import VAR, load_program
@@ -40,9 +42,14 @@ class Delivery:
         Whose columns are read.
     start, stop : int
         The entries.
+    cache : ladle.BufferCache or its like, optional
+        Where the reader leaves native buffers.
     """
 
-    def __init__(self, source: TableSource, start: int, stop: int) -> None:
+    def __init__(
+        self, source: TableSource, start: int, stop: int, cache: Cache | None = None
+    ) -> None:
+        self.ahead = Ahead(cache)
         self._source = source
         self._start = start
         self._stop = stop
@@ -67,6 +74,14 @@ class Delivery:
         if buffer == 0 and index in self._offsets_column:
             return self._offsets_column[index], 0
         return request
+
+    def reads(self, request: Request) -> list[Read]:
+        """Return what reads a native buffer, unless it is at hand."""
+        shared = self.shared(request)
+        return [] if shared in self._preloaded else [self._read_of(shared)]
+
+    def _read_of(self, request: Request) -> Read:
+        return Read(self._source, *request, self._start, self._stop)
 
     def preload(self, requests: list[Request]) -> None:
         """Read buffers in one pass over the file, and hold them as long as this lives."""
@@ -120,7 +135,7 @@ class Delivery:
         return array
 
     def _read(self, request: Request) -> _core.Lease:
-        return default_reader().read_buffer(self._source.table, *request, self._start, self._stop)
+        return self.ahead.read(self._read_of(request))
 
 
 class CachedDelivery(Delivery):
@@ -133,7 +148,7 @@ class CachedDelivery(Delivery):
     """
 
     def __init__(self, source: TableSource, start: int, stop: int, cache: Cache) -> None:
-        super().__init__(source, start, stop)
+        super().__init__(source, start, stop, cache)
         self._cache = cache
         # For the access log, which lists what a key brought in. As several keys share a buffer and
         # programs bring in others, whether the buffer is there says too little.
@@ -144,7 +159,7 @@ class CachedDelivery(Delivery):
         """Deliver the native buffer that coffea knows as `key`."""
         request = self.shared(request)
         if missed is not None:
-            held = self._cache.core.contains(self._native_key(request))
+            held = self._is_held(request)
             if not held or (request in self._brought_in and key not in self._logged):
                 self._brought_in.add(request)
                 self._logged.add(key)
@@ -175,17 +190,15 @@ class CachedDelivery(Delivery):
     def operand(self, request: Request) -> Array:
         """Deliver a native buffer to work on."""
         request = self.shared(request)
-        if not self._cache.core.contains(self._native_key(request)):
+        if not self._is_held(request):
             self._brought_in.add(request)
         return self._native(request)
 
-    def _native_key(self, request: Request) -> bytes:
-        return default_reader().key(self._source.table, *request, self._start, self._stop)
-
-    def _read(self, request: Request) -> _core.Lease:
-        return default_reader().read_buffer(
-            self._source.table, *request, self._start, self._stop, self._cache.core
-        )
+    def _is_held(self, request: Request) -> bool:
+        """Tell whether the cache has a buffer, and not because it was just read ahead."""
+        read = self._read_of(request)
+        key = default_reader().key(*read.arguments())
+        return self._cache.core.contains(key) and not self.ahead.is_begun(read)
 
 
 class MappedDelivery(Delivery):
@@ -248,6 +261,12 @@ class MappedDelivery(Delivery):
             self._mapping[key] = array
             self._unlogged.add(key)
         return array
+
+    def reads(self, request: Request) -> list[Read]:
+        """Return what reads a native buffer, unless it is at hand."""
+        if self._event_key(self.shared(request))[0] in self._mapping:
+            return []
+        return super().reads(request)
 
     def _event_key(self, request: Request) -> tuple[str, bool]:
         index, buffer = request

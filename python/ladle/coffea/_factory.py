@@ -20,6 +20,7 @@ from coffea.nanoevents.schemas.edm4hep import podio_collection_types
 
 from ladle._errors import Error
 from ladle._mapping import Cache
+from ladle._pattern import AccessPattern, choose_pattern
 from ladle.coffea._form import BaseForm
 from ladle.coffea._info import SourceInfo
 from ladle.coffea._mapping import LadleSourceMapping
@@ -72,6 +73,7 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
         known_base_form: dict[str, Any] | None = None,
         decompression_executor: Any = None,
         interpretation_executor: Any = None,
+        prefetch: AccessPattern | bool | None = None,
     ) -> Self:
         """Build NanoEvents from a ROOT file.
 
@@ -94,6 +96,9 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
             Apply to the columns that uproot reads.
         iteritems_options : dict, optional
             Applied by uproot, which then has to open the file.
+        prefetch : ladle.AccessPattern or bool, optional
+            As in :func:`ladle.open`: learns which native columns virtual events touch, or reads
+            them ahead. Nothing for coffea's own factory.
 
         Returns
         -------
@@ -143,6 +148,7 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
             base.form["podio_collection_types"] = podio_collection_types(source.tree)
         clock, seconds["form"] = _lap(clock)
         start, stop = _entry_range(entry_start, entry_stop, source.table.n_entries)
+        pattern = choose_pattern(prefetch, source.table.name, base.native)
         mapping = LadleSourceMapping(
             source,
             base.native,
@@ -156,10 +162,13 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
                 "decompression_executor": decompression_executor,
                 "interpretation_executor": interpretation_executor,
             },
+            pattern=pattern,
         )
         if preload is not None:
             _preload(mapping, source, base, preload)
             clock, seconds["preload"] = _lap(clock)
+        if mode == "virtual":
+            mapping.follow_pattern()
         factory = cls._from_mapping(
             mapping,
             mapping.partition_key,
@@ -218,6 +227,11 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
                 uproot_is_open=source.uproot_is_open,
             )
         return self._info
+
+    @property
+    def ladle_columns(self) -> LadleSourceMapping | None:
+        """What :func:`ladle.prefetch` reads; ``None`` if all is read by coffea."""
+        return self._mapping if isinstance(self._mapping, LadleSourceMapping) else None
 
     @property
     def file_handle(self) -> Any:

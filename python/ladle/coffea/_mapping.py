@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,11 @@ from coffea.nanoevents.mapping.base import Accessed, BaseSourceMapping
 from coffea.nanoevents.util import tuple_to_key
 
 from ladle import _core
+from ladle._ahead import Ahead
+from ladle._ahead import Request as Read
+from ladle._errors import UnsupportedError
+from ladle._forms import paths
+from ladle._pattern import AccessPattern
 from ladle.cache import Cache
 from ladle.coffea._buffers import CachedDelivery, Delivery, MappedDelivery
 from ladle.coffea._form import BaseForm, Form
@@ -61,6 +66,8 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         Where buffers stay: a cache of ladle's, or any other.
     uproot_settings : dict
         Arguments of coffea's ``UprootSourceMapping`` for the columns that uproot reads.
+    pattern : ladle.AccessPattern, optional
+        Learns what is touched, or reads it ahead.
 
     Notes
     -----
@@ -78,6 +85,7 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         virtual: bool = True,
         buffer_cache: Any = None,
         uproot_settings: dict[str, Any] | None = None,
+        pattern: AccessPattern | None = None,
     ) -> None:
         super().__init__(
             fileopener=TrivialUprootOpener({source.uuid: source.path}, source.uproot_options),
@@ -92,6 +100,8 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         self._native = native
         self._uproot_settings = dict(uproot_settings or {})
         self._preloaded: list[str] | None = None
+        self._pattern = pattern
+        self._follows_late = False
         self._prepare()
 
     def _prepare(self) -> None:
@@ -107,6 +117,42 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         if isinstance(self._buffer_cache, Cache):
             return CachedDelivery(*where, self._buffer_cache)
         return MappedDelivery(*where, self._prefix, self._buffer_cache)
+
+    def follow_pattern(self) -> None:
+        """Let the pattern learn, or begin to read ahead what it has learned."""
+        if self._pattern is not None:
+            self.ahead.follow(self._pattern, self.requests)
+
+    @property
+    def ahead(self) -> Ahead:
+        """Through which native columns are read."""
+        return self._delivery.ahead
+
+    def columns(self) -> Iterable[_core.Column]:
+        """Return the native columns."""
+        return [self._source.columns[index] for index in self._native.values()]
+
+    def require(self, name: str) -> None:
+        """Raise unless there is a native column, or a record with one, of that name."""
+        if name in self._native or any(name in paths(each) for each in self.columns()):
+            return
+        self._source.table.require(name)
+        reason = self._source.not_native.get(name, "it is no column of these events")
+        where = f"{self._source.path}: {self._source.table.name}/{name}"
+        raise UnsupportedError("UNSUPPORTED", where, reason)
+
+    def requests(self, name: str, buffer: int) -> list[Read]:
+        """Return what reads one buffer of a column."""
+        index = self._native.get(name)
+        return [] if index is None else self._delivery.reads((index, buffer))
+
+    def derived(self, names: set[str]) -> list[str]:
+        """Return coffea's keys of what was worked out of these columns, each before others."""
+        return [
+            key
+            for key, plan in list(self._plans.items())
+            if plan.request is None and not names.isdisjoint(plan.names[:1])
+        ]
 
     @property
     def partition_key(self) -> tuple[str, str, str]:
@@ -166,6 +212,9 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
         return self._load(key)
 
     def _load(self, key: str) -> Array:
+        if self._follows_late:
+            self._follows_late = False
+            self.follow_pattern()
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = self._plan(key)
@@ -264,3 +313,4 @@ class LadleSourceMapping(BaseSourceMapping):  # type: ignore[misc]
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._prepare()
+        self._follows_late = True  # not before the file is needed
