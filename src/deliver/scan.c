@@ -1,3 +1,4 @@
+/* A scan: its parts, the steps that wait, the thread that decodes ahead, and the public calls. */
 #include "deliver/scan.h"
 #include "deliver/spill.h"
 

@@ -1,3 +1,4 @@
+/* A table and its columns in a scan, and the lists that these have in common. */
 #include "deliver/scan.h"
 
 #include "base/checked.h"

@@ -25,7 +25,7 @@ enum {
     SLAB_SIZE = 256 << 10,
     PAGE = 4096,
     HUGE_MIN = 4 << 20, /* worth huge pages of 2 MiB */
-    GROW_MAX = 4 /* a pooled block is grown to at most this many times its size */
+    GROW_MAX = 4        /* a pooled block is grown to at most this many times its size */
 };
 
 struct ladle_slab {
