@@ -147,13 +147,10 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
         if _reads_podio_metadata(schemaclass):
             base.form["podio_collection_types"] = podio_collection_types(source.tree)
         clock, seconds["form"] = _lap(clock)
-        start, stop = _entry_range(entry_start, entry_stop, source.table.n_entries)
-        pattern = choose_pattern(prefetch, source.table.name, base.native)
         mapping = LadleSourceMapping(
             source,
             base.native,
-            start,
-            stop,
+            *_entry_range(entry_start, entry_stop, source.table.n_entries),
             access_log=access_log,
             virtual=mode == "virtual",
             buffer_cache=buffer_cache,
@@ -162,7 +159,7 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
                 "decompression_executor": decompression_executor,
                 "interpretation_executor": interpretation_executor,
             },
-            pattern=pattern,
+            pattern=choose_pattern(prefetch, source.table.name, base.native),
         )
         if preload is not None:
             _preload(mapping, source, base, preload)
@@ -170,12 +167,7 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
         if mode == "virtual":
             mapping.follow_pattern()
         factory = cls._from_mapping(
-            mapping,
-            mapping.partition_key,
-            base.form,
-            schemaclass,
-            metadata,
-            mode=mode,
+            mapping, mapping.partition_key, base.form, schemaclass, metadata, mode=mode
         )
         clock, seconds["schema"] = _lap(clock)
         factory._info = _describe(source, base, seconds)
