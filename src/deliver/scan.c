@@ -17,6 +17,7 @@ enum {
     DEFAULT_BUDGET_NBYTES = 1 << 30,
     WINDOW_NBYTES = 64 << 20,
     LEAST_GROUP_NBYTES = 64 << 10,
+    GROUP_NBYTES = 4 << 20, /* is written while it is in the processor's cache */
     STACK_NBYTES = 256 << 10
 };
 
@@ -239,7 +240,7 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
         return NULL;
     ladle_spill *spill = take_spill(scan, (int64_t)nbytes);
     ladle_scan_step *first = NULL;
-    int64_t group = ladle_max(scan->options.budget_nbytes / 4, LEAST_GROUP_NBYTES);
+    int64_t group = ladle_max(ladle_min(scan->options.budget_nbytes / 4, GROUP_NBYTES), LEAST_GROUP_NBYTES);
     if (spill == NULL ||
         ladle_scan_decode(part, scan->reader, n, spill, group, &scan->stop, &first, NULL) != LADLE_OK ||
         is_short_of_memory(first)) {
@@ -260,7 +261,7 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     int64_t failed_stop;
     double budget = (double)scan->options.budget_nbytes, nbytes = 0;
     /* A step more than the budget is decoded at once: see choose_window. */
-    ladle_scan_sight sight = {(budget + (double)scan->options.step_nbytes) * 1.25, budget / 4}, far;
+    ladle_scan_sight sight = {(budget + (double)scan->options.step_nbytes) * 1.25, budget / 3}, far;
     /* What fails for want of memory is tried again when the scan is alone. */
     bool alone = is_alone(scan, false);
     while (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, &error) != LADLE_OK) {
@@ -387,7 +388,7 @@ ladle_scan *ladle_scan_create(ladle_reader *reader, const ladle_scan_options *op
     (void)pthread_cond_init(&scan->room, NULL);
     (void)pthread_condattr_destroy(&monotonic);
     scan->bound = (ladle_reclaimer){
-        .reclaim = reclaim_nothing, .bound = scan->options.budget_nbytes, .recycled = scan->options.budget_nbytes / 2};
+        .reclaim = reclaim_nothing, .bound = scan->options.budget_nbytes, .recycled = scan->options.budget_nbytes};
     ladle_context_add_reclaimer(scan->context, &scan->bound);
     /* Without a thread ladle_scan_next does the work. */
     scan->has_thread = own.in_background; /* the thread reads it */

@@ -191,8 +191,10 @@ static bool is_cut_off(const ladle_scan_part *part, const ladle_scan_options *op
         return false;
     if (options->step_entries > 0)
         return stop > part->horizon_stop;
-    /* Of a step that is half full and ends with its cluster no more is asked. */
-    return border_in(part, ladle_max(start, stop - 1), stop) < 0 || nbytes < (double)options->step_nbytes / 2;
+    if (border_in(part, ladle_max(start, stop - 1), stop) < 0)
+        return true;
+    /* It ends with its cluster. Of whole clusters there may be more in it, unless it is half full. */
+    return border_in(part, start - 1, start) >= 0 && nbytes < (double)options->step_nbytes / 2;
 }
 
 static ladle_status find_steps(ladle_scan_part *part, const ladle_scan_options *options, int64_t *positions,

@@ -6,6 +6,7 @@
 #include "deliver/spill.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +75,8 @@ typedef struct window {
     ladle_vector whole;   /* of ladle_slice: of one column over the window */
     ladle_vector slices;  /* the same, cut at the steps' borders: of all columns */
     ladle_vector targets; /* of ladle_target */
+    pthread_mutex_t lock; /* guards what follows */
+    ladle_error failure;  /* of the spill */
 } window;
 
 static ladle_table *table_of(const window *w)
@@ -232,22 +235,37 @@ static void make_regions(window *w)
     }
 }
 
-/* Puts what the steps have by now into the file. */
+/* Puts what one step has by now into the file. A step that failed has lost it. */
+static bool spill_step(void *user, int64_t index, ladle_scratch *scratch)
+{
+    (void)scratch;
+    window *w = user;
+    ladle_scan_step *step = w->steps[index];
+    ladle_error error;
+    if (step->region != NULL)
+        ladle_region_seal(step->region);
+    if (step->error.status == LADLE_OK && ladle_spill_put(w->spill, w->part, step, &error) != LADLE_OK) {
+        pthread_mutex_lock(&w->lock);
+        w->failure = error;
+        pthread_mutex_unlock(&w->lock);
+    }
+    for (int32_t k = 0; k < step->step.n_buffers; k++) {
+        ladle_lease_release(step->step.buffers[k]);
+        step->step.buffers[k] = NULL;
+    }
+    ladle_region_release(step->region);
+    step->region = NULL;
+    return true;
+}
+
 static ladle_status spill_steps(window *w, ladle_error *error)
 {
-    ladle_status status = LADLE_OK;
-    for (int64_t i = 0; i < w->n_steps && w->spill != NULL; i++) {
-        ladle_scan_step *step = w->steps[i];
-        if (step->region != NULL)
-            ladle_region_seal(step->region);
-        if (step->error.status == LADLE_OK && status == LADLE_OK)
-            status = ladle_spill_put(w->spill, w->part, step, error);
-        for (int32_t k = 0; k < step->step.n_buffers; k++) { /* of one that failed */
-            ladle_lease_release(step->step.buffers[k]);
-            step->step.buffers[k] = NULL;
-        }
-        ladle_region_release(step->region);
-        step->region = NULL;
+    if (w->spill == NULL)
+        return LADLE_OK;
+    ladle_status status = ladle_pool_run(w->reader->pool, w->n_steps, spill_step, w, error);
+    if (status == LADLE_OK && w->failure.status != LADLE_OK) {
+        *error = w->failure;
+        status = (ladle_status)error->status;
     }
     return status;
 }
@@ -546,6 +564,7 @@ ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int6
     ladle_vector_init(&w.whole, part->context, sizeof(ladle_slice));
     ladle_vector_init(&w.slices, part->context, sizeof(ladle_slice));
     ladle_vector_init(&w.targets, part->context, sizeof(ladle_target));
+    (void)pthread_mutex_init(&w.lock, NULL);
     ladle_status status = create_steps(&w, error);
     if (status == LADLE_OK)
         status = read_all(&w, error);
@@ -558,6 +577,7 @@ ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int6
     for (int64_t i = 0; i + 1 < n_steps && status == LADLE_OK; i++)
         w.steps[i]->next = w.steps[i + 1];
     *first = status == LADLE_OK ? w.steps[0] : NULL;
+    (void)pthread_mutex_destroy(&w.lock);
     ladle_vector_destroy(&w.targets);
     ladle_vector_destroy(&w.slices);
     ladle_vector_destroy(&w.whole);

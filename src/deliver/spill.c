@@ -14,7 +14,7 @@ struct ladle_spill {
     ladle_context *context;
     atomic_int references;
     ladle_disk disk;
-    int64_t end; /* of what was written */
+    _Atomic int64_t end; /* of the room that was taken */
 };
 
 /* One buffer in the file. */
@@ -65,7 +65,7 @@ bool ladle_spill_is_idle(const ladle_spill *spill)
 
 ladle_status ladle_spill_begin(ladle_spill *spill, int64_t nbytes, ladle_error *error)
 {
-    spill->end = 0;
+    atomic_store(&spill->end, 0);
     int failed = posix_fallocate(spill->disk.fd, 0, (off_t)ladle_max(nbytes, 1));
     return failed == 0 ? LADLE_OK
                        : ladle_disk_fail(error, failed, spill->disk.where, LADLE_NO_OFFSET,
@@ -131,9 +131,9 @@ static ladle_status write_run(ladle_spill *spill, run *r, ladle_error *error)
     return status;
 }
 
-/* Gives the buffer its place in the file, behind those that it follows in memory. */
+/* Gives the buffer its place in the file from `*end` on, behind those that it follows in memory. */
 static ladle_status put_buffer(struct ladle_spilled *spilled, int32_t slot, const ladle_lease *lease, run *r,
-                               ladle_error *error)
+                               int64_t *end, ladle_error *error)
 {
     ladle_spill *spill = spilled->spill;
     const uint8_t *data = ladle_lease_data(lease);
@@ -148,10 +148,10 @@ static ladle_status put_buffer(struct ladle_spilled *spilled, int32_t slot, cons
             return status;
     }
     if (r->nbytes == 0)
-        *r = (run){data, spill->end, 0};
+        *r = (run){data, *end, 0};
     spilled->buffers[slot].offset = r->offset + grains(r->nbytes);
     r->nbytes = grains(r->nbytes) + nbytes;
-    spill->end = r->offset + grains(r->nbytes);
+    *end = r->offset + grains(r->nbytes);
     return LADLE_OK;
 }
 
@@ -174,6 +174,10 @@ ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, la
         return (ladle_status)error->status;
     const ladle_scan_column *columns = part->columns.items;
     ladle_status status = LADLE_OK;
+    int64_t room = 0, end;
+    for (int32_t i = 0; i < step->step.n_buffers; i++)
+        room += step->step.buffers[i] == NULL ? 0 : grains(ladle_lease_nbytes(step->step.buffers[i]));
+    end = atomic_fetch_add(&spill->end, room);
     run r = {NULL, 0, 0};
     for (int64_t k = 0; k < part->columns.count && status == LADLE_OK; k++)
         for (int32_t b = 0; b < columns[k].n_buffers && status == LADLE_OK; b++) {
@@ -185,7 +189,7 @@ ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, la
             if (same >= 0)
                 step->spilled->buffers[slot].same_as = same;
             else
-                status = put_buffer(step->spilled, slot, lease, &r, error);
+                status = put_buffer(step->spilled, slot, lease, &r, &end, error);
         }
     if (status == LADLE_OK)
         status = write_run(spill, &r, error);

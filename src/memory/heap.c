@@ -24,7 +24,6 @@ enum {
     SMALL_MAX = 32 << 10,
     SLAB_SIZE = 256 << 10,
     PAGE = 4096,
-    HUGE_MIN = 4 << 20, /* worth huge pages of 2 MiB */
     GROW_MAX = 4        /* a pooled block is grown to at most this many times its size */
 };
 
@@ -95,13 +94,7 @@ void ladle_heap_destroy(ladle_heap *heap)
 static void *map_pages(size_t nbytes)
 {
     void *memory = mmap(NULL, nbytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
-#ifdef MADV_HUGEPAGE
-    if (nbytes >= HUGE_MIN)
-        (void)madvise(memory, nbytes, MADV_HUGEPAGE); /* a wish: without it there are more page faults */
-#endif
-    return memory;
+    return memory == MAP_FAILED ? NULL : memory;
 }
 
 static void *map_slab(void)
