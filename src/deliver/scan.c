@@ -202,9 +202,10 @@ static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, lad
     const ladle_scan_reach *next = (const ladle_scan_reach *)part->reaches.items + part->n_used;
     double budget = (double)scan->options.budget_nbytes, entries = (double)(ladle_scan_next_border(part) - part->at);
     double offsets = (double)sizeof(int64_t) * (double)part->lists.count;
-    if (offsets * entries > budget)
-        entries = budget / offsets;
-    *sight = (ladle_scan_sight){part->nbytes_per_entry * entries * 1.0625, budget};
+    /* Nothing else waits in memory then. */
+    if (offsets * entries > budget * 0.75)
+        entries = budget * 0.75 / offsets;
+    *sight = (ladle_scan_sight){part->nbytes_per_entry * entries * 1.0625, budget * 0.75};
     return !scan->cannot_spill && scan->options.step_entries == 0 &&
            part->nbytes_per_entry * entries > budget + next->nbytes;
 }
@@ -387,8 +388,10 @@ ladle_scan *ladle_scan_create(ladle_reader *reader, const ladle_scan_options *op
     (void)pthread_cond_init(&scan->ready, &monotonic);
     (void)pthread_cond_init(&scan->room, NULL);
     (void)pthread_condattr_destroy(&monotonic);
-    scan->bound = (ladle_reclaimer){
-        .reclaim = reclaim_nothing, .bound = scan->options.budget_nbytes, .recycled = scan->options.budget_nbytes};
+    /* Beyond what it recycles the pool has no more than it must. */
+    scan->bound = (ladle_reclaimer){.reclaim = reclaim_nothing,
+                                    .bound = 1,
+                                    .recycled = scan->options.budget_nbytes + 2 * scan->options.step_nbytes};
     ladle_context_add_reclaimer(scan->context, &scan->bound);
     /* Without a thread ladle_scan_next does the work. */
     scan->has_thread = own.in_background; /* the thread reads it */

@@ -22,7 +22,8 @@ struct ladle_context {
     pthread_mutex_t reclaim_lock;
     pthread_cond_t reclaim_ended;
     ladle_reclaimer *reclaimers;
-    int64_t pool_max; /* as set; under reclaim_lock */
+    int64_t pool_max;      /* as set; under reclaim_lock */
+    int64_t recycled_base; /* what was in use before anybody recycled; -1: nobody does. Under reclaim_lock */
 };
 
 ladle_context *ladle_context_create(const ladle_limits *limits, ladle_error *error)
@@ -41,6 +42,7 @@ ladle_context *ladle_context_create(const ladle_limits *limits, ladle_error *err
     }
     atomic_init(&context->references, 1);
     context->pool_max = default_pool_nbytes;
+    context->recycled_base = -1;
     if (ladle_heap_init(&context->heap, default_pool_nbytes) != 0) {
         free(context);
         ladle_fail(error, LADLE_NOMEM, LADLE_NO_OFFSET, "no memory for the lock of a context");
@@ -102,7 +104,12 @@ static void bound_pool(ladle_context *context)
         recycled += r->registered ? r->recycled : 0;
     }
     int64_t most = bounded ? ladle_max(least_pool_nbytes, sum / POOL_SHARE) : context->pool_max;
-    ladle_heap_set_pool(&context->heap, ladle_min(most, context->pool_max) + recycled);
+    if (recycled > 0 && context->recycled_base < 0)
+        context->recycled_base = ladle_heap_live_nbytes(&context->heap);
+    else if (recycled == 0)
+        context->recycled_base = -1;
+    ladle_heap_set_pool(&context->heap, ladle_min(most, context->pool_max),
+                        recycled > 0 ? context->recycled_base + recycled : 0);
 }
 
 void ladle_context_set_pool(ladle_context *context, int64_t max_nbytes)

@@ -51,7 +51,8 @@ typedef struct ladle_reclaimer {
     ladle_reclaim reclaim;
     void *user;
     int64_t bound;    /* bytes that its owner may hold at rest in memory; 0: no bound */
-    int64_t recycled; /* bytes that its owner lets go of only to ask for them again: the pool may keep as much more */
+    int64_t recycled; /* bytes that its owner holds, lets go of, and asks for again: the pool may keep what is
+                       * left of them */
     struct ladle_reclaimer *next, *previous; /* the context's list, under its lock, like what follows */
     int calls;                               /* under way: it stays in the list until there are none */
     bool registered;                         /* no new call where not */

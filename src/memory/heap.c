@@ -24,7 +24,7 @@ enum {
     SMALL_MAX = 32 << 10,
     SLAB_SIZE = 256 << 10,
     PAGE = 4096,
-    GROW_MAX = 4        /* a pooled block is grown to at most this many times its size */
+    GROW_MAX = 4 /* a pooled block is grown to at most this many times its size */
 };
 
 struct ladle_slab {
@@ -207,6 +207,13 @@ static void slab_put(ladle_heap *heap, void *object)
         unmap_slab(heap, slab);
 }
 
+/* What the pool may keep. */
+static int64_t pool_limit(const ladle_heap *heap)
+{
+    int64_t room = heap->goal - (heap->held_nbytes - heap->pool_nbytes - heap->slab_free_nbytes);
+    return room > heap->pool_max ? room : heap->pool_max;
+}
+
 /* Unmaps the oldest pooled blocks until at most `max` bytes are left. */
 static int64_t pool_shrink(ladle_heap *heap, int64_t max)
 {
@@ -259,7 +266,9 @@ static void pool_add(ladle_heap *heap, void *pages, size_t nbytes)
 {
     uint8_t *memory = pages;
     pool_join(heap, &memory, &nbytes);
-    size_t most = (size_t)heap->pool_max / PAGE * PAGE;
+    heap->held_nbytes -= (int64_t)nbytes; /* for a moment it is neither in use nor in the pool */
+    size_t most = (size_t)pool_limit(heap) / PAGE * PAGE;
+    heap->held_nbytes += (int64_t)nbytes;
     if (nbytes > most && most > SMALL_MAX) {
         give_back(heap, memory + most, nbytes - most);
         nbytes = most;
@@ -274,7 +283,7 @@ static void pool_add(ladle_heap *heap, void *pages, size_t nbytes)
     heap->pool[heap->pool_count].capacity = nbytes;
     heap->pool_count++;
     heap->pool_nbytes += (int64_t)nbytes;
-    (void)pool_shrink(heap, heap->pool_max);
+    (void)pool_shrink(heap, pool_limit(heap));
 }
 
 /* The pooled block to serve `need` from: the smallest that is large enough, else the largest one that is worth to be
@@ -332,6 +341,8 @@ static void *pages_get(ladle_heap *heap, ladle_heap_request *request)
         memory = pool_take(heap, chosen);
     if (have > need)
         pool_add(heap, (uint8_t *)memory + need, have - need);
+    else if (growth > 0 && heap->goal > 0) /* what is in the pool, and does not serve, makes room */
+        (void)pool_shrink(heap, pool_limit(heap));
     pthread_mutex_unlock(&heap->lock);
     if (have >= need)
         return memory;
@@ -406,12 +417,21 @@ int64_t ladle_heap_trim(ladle_heap *heap)
     return freed;
 }
 
-void ladle_heap_set_pool(ladle_heap *heap, int64_t pool_max)
+void ladle_heap_set_pool(ladle_heap *heap, int64_t pool_max, int64_t goal)
 {
     pthread_mutex_lock(&heap->lock);
     heap->pool_max = pool_max < 0 ? 0 : pool_max;
-    (void)pool_shrink(heap, heap->pool_max);
+    heap->goal = goal;
+    (void)pool_shrink(heap, pool_limit(heap));
     pthread_mutex_unlock(&heap->lock);
+}
+
+int64_t ladle_heap_live_nbytes(ladle_heap *heap)
+{
+    pthread_mutex_lock(&heap->lock);
+    int64_t nbytes = heap->held_nbytes - heap->pool_nbytes - heap->slab_free_nbytes;
+    pthread_mutex_unlock(&heap->lock);
+    return nbytes;
 }
 
 int64_t ladle_heap_free_nbytes(ladle_heap *heap)

@@ -30,6 +30,7 @@ typedef struct ladle_heap {
     int pool_count;
     int64_t pool_nbytes;
     int64_t pool_max;
+    int64_t goal;             /* the pool may keep more, as long as all that is held is within it; 0: none */
     int64_t slab_free_nbytes; /* touched by slabs and not handed out */
     int64_t held_nbytes;      /* touched by slabs, pooled, handed out as pages, and charged */
     int64_t peak_nbytes;      /* highest held_nbytes so far */
@@ -65,7 +66,10 @@ bool ladle_heap_cut(ladle_heap *heap, void *memory, size_t capacity, size_t kept
 
 /* Gives free memory back to the system; returns the bytes. */
 int64_t ladle_heap_trim(ladle_heap *heap);
-void ladle_heap_set_pool(ladle_heap *heap, int64_t pool_max);
+void ladle_heap_set_pool(ladle_heap *heap, int64_t pool_max, int64_t goal);
+
+/* Held, but for what is free. */
+int64_t ladle_heap_live_nbytes(ladle_heap *heap);
 
 /* Free bytes that are held: the POOL kind. */
 int64_t ladle_heap_free_nbytes(ladle_heap *heap);

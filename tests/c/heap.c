@@ -160,9 +160,9 @@ static void the_pool_is_bounded(void **state)
     assert_int_equal(ladle_heap_free_nbytes(heap), 1 << 20);
     assert_ptr_equal(get(heap, 1 << 20, &capacity), huge);
     ladle_heap_put(heap, huge, capacity);
-    ladle_heap_set_pool(heap, 300 << 10);
+    ladle_heap_set_pool(heap, 300 << 10, 0);
     assert_true(ladle_heap_free_nbytes(heap) <= 300 << 10);
-    ladle_heap_set_pool(heap, 0);
+    ladle_heap_set_pool(heap, 0, 0);
     assert_int_equal(ladle_heap_free_nbytes(heap), 0);
 }
 
@@ -171,7 +171,7 @@ static void the_pool_has_few_slots(void **state)
     if (is_malloc())
         skip();
     ladle_heap *heap = *state;
-    ladle_heap_set_pool(heap, INT64_C(1) << 40);
+    ladle_heap_set_pool(heap, INT64_C(1) << 40, 0);
     enum { N = LADLE_POOL_SLOTS + 50 };
     static void *blocks[2 * N];
     size_t capacity = 0;
