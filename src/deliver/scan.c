@@ -132,6 +132,12 @@ static void tell_range(ladle_scan_step *step)
         memcpy(step->error.message + n, text, (size_t)length + 1);
 }
 
+/* Where the bytes of a step that waits are counted. */
+static int64_t *place_of(ladle_scan *scan, const ladle_scan_step *step)
+{
+    return step->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes;
+}
+
 /* Adds steps to those that wait. */
 static void push_steps(ladle_scan *scan, ladle_scan_part *part, ladle_scan_step *first)
 {
@@ -146,7 +152,7 @@ static void push_steps(ladle_scan *scan, ladle_scan_part *part, ladle_scan_step 
             ladle_scan_step_release(scan->context, first);
         } else {
             tell_range(first);
-            *(first->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes) += first->step.nbytes;
+            *place_of(scan, first) += first->step.nbytes;
             *last = first;
             last = &first->next;
         }
@@ -484,7 +490,7 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
     if (next != NULL) {
         scan->steps = next->next;
         scan->is_awaited = false;
-        scan->waiting_nbytes -= next->step.nbytes;
+        *place_of(scan, next) -= next->step.nbytes;
         pthread_cond_signal(&scan->room);
     }
     pthread_mutex_unlock(&scan->lock);
@@ -525,7 +531,7 @@ void ladle_scan_skip(ladle_scan *scan, int64_t part)
             continue;
         }
         *at = step->next;
-        *(step->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes) -= step->step.nbytes;
+        *place_of(scan, step) -= step->step.nbytes;
         ladle_scan_step_release(scan->context, step);
     }
     pthread_cond_signal(&scan->room);
