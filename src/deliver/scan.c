@@ -209,9 +209,9 @@ static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, lad
     double budget = (double)scan->options.budget_nbytes, entries = (double)(ladle_scan_next_border(part) - part->at);
     double offsets = (double)sizeof(int64_t) * (double)part->lists.count;
     /* Nothing else waits in memory then. */
-    if (offsets * entries > budget * 0.75)
-        entries = budget * 0.75 / offsets;
-    *sight = (ladle_scan_sight){part->nbytes_per_entry * entries * 1.0625, budget * 0.75};
+    if (offsets * entries > budget * 0.625)
+        entries = budget * 0.625 / offsets;
+    *sight = (ladle_scan_sight){part->nbytes_per_entry * entries * 1.0625, budget * 0.625};
     return !scan->cannot_spill && scan->options.step_entries == 0 &&
            part->nbytes_per_entry * entries > budget + next->nbytes;
 }
