@@ -194,8 +194,11 @@ def draw_sweeps(results: dict[str, dict[str, list[dict[str, Any]]]], out: str) -
             )
         for row in (0, 1):
             axes[row][column].set_ylim(bottom=0)
-            if panel != "threads":
+            if panel.startswith(("budget", "columns")):
                 axes[row][column].set_xscale("log")
+        if panel == "threads":
+            axes[0][column].set_xticks(values)
+            axes[1][column].set_xticks(values)
         axes[1][column].set_xlabel(panel)
     axes[0][0].set_ylabel("seconds")
     axes[1][0].set_ylabel("peak RSS, MB")
@@ -230,7 +233,7 @@ def draw(results: list[dict[str, Any]], out: str) -> None:
             axis.plot(share, [nbytes / 1e6 for nbytes in run["curve"]], label=label, linewidth=1)
         axis.set_title(result["file"], fontsize=9)
         axis.set_xlabel("per cent of the steps")
-        axis.set_yscale("log")
+        axis.set_ylim(bottom=0)
         axis.legend(fontsize=6)
     axes[0][0].set_ylabel("resident memory, MB")
     figure.tight_layout()
