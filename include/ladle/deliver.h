@@ -133,7 +133,7 @@ LADLE_API void ladle_step_release(ladle_step *step); /* the struct is the caller
 /* Leaves out what is left of a part. */
 LADLE_API void ladle_scan_skip(ladle_scan *scan, int64_t part);
 
-/* Ends the work at the next page; ladle_scan_next is CANCELLED from now on. */
+/* Ends the work at the next page, and lets go of the steps that wait; ladle_scan_next is CANCELLED from now on. */
 LADLE_API void ladle_scan_stop(ladle_scan *scan);
 
 /* Stops it, waits for its thread, and frees the steps that wait. NULL is allowed. */

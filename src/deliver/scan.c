@@ -41,7 +41,7 @@ struct ladle_scan {
     ladle_region *lent[2];  /* of the last two steps that were handed out, the last one first: the caller's */
     bool is_busy;           /* a window is under way */
     bool cannot_spill;      /* the producer's: there is no place for a file */
-    ladle_spill *spills[2]; /* the producer's: one is written while the other is read */
+    ladle_spill *spills[3]; /* the producer's: one is written, one waits, and of one the last step may be being read */
     bool is_awaited;        /* the caller has come for a step since he got the last one */
 };
 
@@ -544,9 +544,13 @@ void ladle_scan_stop(ladle_scan *scan)
         return;
     atomic_store(&scan->stop, true);
     pthread_mutex_lock(&scan->lock);
+    ladle_scan_step *waiting = scan->steps; /* nobody will have them; the scan may live for long, in a traceback */
+    scan->steps = NULL;
+    scan->waiting_nbytes = scan->spilled_nbytes = 0;
     pthread_cond_signal(&scan->room);
     pthread_cond_signal(&scan->ready);
     pthread_mutex_unlock(&scan->lock);
+    release_steps(scan->context, waiting);
 }
 
 void ladle_scan_release(ladle_scan *scan)
@@ -560,8 +564,8 @@ void ladle_scan_release(ladle_scan *scan)
     (void)pthread_cond_destroy(&scan->room);
     (void)pthread_mutex_destroy(&scan->lock);
     release_steps(scan->context, scan->steps);
-    ladle_spill_release(scan->spills[0]);
-    ladle_spill_release(scan->spills[1]);
+    for (size_t i = 0; i < sizeof scan->spills / sizeof scan->spills[0]; i++)
+        ladle_spill_release(scan->spills[i]);
     while (scan->parts != NULL) {
         ladle_scan_part *next = scan->parts->next;
         ladle_scan_part_release(scan->parts);

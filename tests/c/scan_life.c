@@ -296,6 +296,34 @@ static void in_a_forked_child_it_can_be_released(void **state)
     close_it(&o);
 }
 
+/* Who stops a scan needs not wait for its end to have the memory of the steps that waited. */
+static void a_stopped_scan_holds_no_steps(void **state)
+{
+    (void)state;
+    opened o;
+    begin_tree(&o, "ZL", false, false, ENTRIES);
+    ladle_table *table = begin_table(&o, "t");
+    scan_goal goal = begin_goal(o.reader, table, NULL, 0);
+    ladle_memory_info memory = {.struct_size = sizeof memory};
+    ladle_context_memory(o.context, &memory);
+    int64_t before = memory.held[LADLE_MEMORY_LEASED];
+    ladle_scan *scan = begin_scan(o.reader, &small_steps); /* decodes in the call: a window of steps waits */
+    scan_log log = {0};
+    (void)add_part(scan, &goal, 0, ENTRIES);
+    assert_true(take_step(scan, &goal, &log));
+    ladle_context_memory(o.context, &memory);
+    assert_true(memory.held[LADLE_MEMORY_LEASED] > before + log.steps[0].nbytes);
+    int64_t waiting = memory.held[LADLE_MEMORY_LEASED];
+    ladle_scan_stop(scan);
+    ladle_context_memory(o.context, &memory);
+    assert_true(memory.held[LADLE_MEMORY_LEASED] - before < (waiting - before) / 2); /* offsets ahead may be left */
+    ladle_scan_release(scan);
+    free_log(&log);
+    end_goal(&goal);
+    ladle_table_release(table);
+    close_it(&o);
+}
+
 /* --- the budget of the context -------------------------------------------------------------------- */
 
 /* The more there is, the more steps are right; what is not right says BUDGET, and none is left out. To decode in the
@@ -479,6 +507,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_skipped_is_left_out),
+        cmocka_unit_test(a_stopped_scan_holds_no_steps),
         cmocka_unit_test(a_stop_wakes_who_waits),
         cmocka_unit_test(waiting_ends_when_it_was_asked_to),
         cmocka_unit_test(it_is_released_at_any_time),
