@@ -112,5 +112,6 @@ void *ladle_vector_push(ladle_vector *vector, ladle_error *error)
         vector->count = count;
         vector->capacity = capacity;
     }
-    return (uint8_t *)vector->items + (size_t)vector->count++ * vector->item_size;
+    /* Where `count` was set back, an earlier item lies there. */
+    return memset((uint8_t *)vector->items + (size_t)vector->count++ * vector->item_size, 0, vector->item_size);
 }
