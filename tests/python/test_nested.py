@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ladle
-from ladle import _buffers, _open
+from ladle import _ahead, _buffers, _open
 from tests.python.taken_apart import FakeReader, FakeTable, plain
 
 NUMBERS = ["bool", "int8", "uint16", "int32", "float32", "int64", "float64"]
@@ -101,7 +101,7 @@ class Opened:
     def __enter__(self):
         self._patch.setattr(_open, "resolve_files", lambda files: [(each, None) for each in files])
         self._patch.setattr(_open, "Source", lambda table, _: table)
-        for module in (_open, _buffers):
+        for module in (_open, _buffers, _ahead):
             self._patch.setattr(module, "default_reader", lambda _: FakeReader())
         return self
 
