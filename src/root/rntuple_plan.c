@@ -264,7 +264,11 @@ ladle_status ladle_rntuple_plan(const ladle_table *base, int32_t column, int32_t
         p.before = 0;
         if (stream->is_lists && low > 0) {
             status = border(table, &cluster, index, low - 1, &p.before, error);
-            p.base -= p.before;
+            /* A sum of 2^63 and more has turned negative. */
+            if (status == LADLE_OK && p.before < 0)
+                status = ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                                    "a list ends at item %" PRId64 " of its cluster", p.before);
+            p.base -= status == LADLE_OK ? p.before : 0;
         }
         if (status == LADLE_OK)
             status = plan_cluster(&p, &extent, low, high);
