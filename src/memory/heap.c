@@ -207,10 +207,16 @@ static void slab_put(ladle_heap *heap, void *object)
         unmap_slab(heap, slab);
 }
 
-/* What the pool may keep. */
-static int64_t pool_limit(const ladle_heap *heap)
+/* Held, but for what is free. */
+static int64_t live_nbytes(const ladle_heap *heap)
 {
-    int64_t room = heap->goal - (heap->held_nbytes - heap->pool_nbytes - heap->slab_free_nbytes);
+    return heap->held_nbytes - heap->pool_nbytes - heap->slab_free_nbytes;
+}
+
+/* What the pool may keep, while `freed` bytes are on their way into it. */
+static int64_t pool_limit(const ladle_heap *heap, int64_t freed)
+{
+    int64_t room = heap->goal - (live_nbytes(heap) - freed);
     return room > heap->pool_max ? room : heap->pool_max;
 }
 
@@ -266,9 +272,7 @@ static void pool_add(ladle_heap *heap, void *pages, size_t nbytes)
 {
     uint8_t *memory = pages;
     pool_join(heap, &memory, &nbytes);
-    heap->held_nbytes -= (int64_t)nbytes; /* for a moment it is neither in use nor in the pool */
-    size_t most = (size_t)pool_limit(heap) / PAGE * PAGE;
-    heap->held_nbytes += (int64_t)nbytes;
+    size_t most = (size_t)pool_limit(heap, (int64_t)nbytes) / PAGE * PAGE;
     if (nbytes > most && most > SMALL_MAX) {
         give_back(heap, memory + most, nbytes - most);
         nbytes = most;
@@ -283,7 +287,7 @@ static void pool_add(ladle_heap *heap, void *pages, size_t nbytes)
     heap->pool[heap->pool_count].capacity = nbytes;
     heap->pool_count++;
     heap->pool_nbytes += (int64_t)nbytes;
-    (void)pool_shrink(heap, pool_limit(heap));
+    (void)pool_shrink(heap, pool_limit(heap, 0));
 }
 
 /* The pooled block to serve `need` from: the smallest that is large enough, else the largest one that is worth to be
@@ -342,7 +346,7 @@ static void *pages_get(ladle_heap *heap, ladle_heap_request *request)
     if (have > need)
         pool_add(heap, (uint8_t *)memory + need, have - need);
     else if (growth > 0 && heap->goal > 0) /* what is in the pool, and does not serve, makes room */
-        (void)pool_shrink(heap, pool_limit(heap));
+        (void)pool_shrink(heap, pool_limit(heap, 0));
     pthread_mutex_unlock(&heap->lock);
     if (have >= need)
         return memory;
@@ -422,14 +426,14 @@ void ladle_heap_set_pool(ladle_heap *heap, int64_t pool_max, int64_t goal)
     pthread_mutex_lock(&heap->lock);
     heap->pool_max = pool_max < 0 ? 0 : pool_max;
     heap->goal = goal;
-    (void)pool_shrink(heap, pool_limit(heap));
+    (void)pool_shrink(heap, pool_limit(heap, 0));
     pthread_mutex_unlock(&heap->lock);
 }
 
 int64_t ladle_heap_live_nbytes(ladle_heap *heap)
 {
     pthread_mutex_lock(&heap->lock);
-    int64_t nbytes = heap->held_nbytes - heap->pool_nbytes - heap->slab_free_nbytes;
+    int64_t nbytes = live_nbytes(heap);
     pthread_mutex_unlock(&heap->lock);
     return nbytes;
 }
