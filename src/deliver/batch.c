@@ -89,8 +89,7 @@ static ladle_status allocate(batch *b, ladle_target *target, const ladle_slice *
         return ladle_fail(target->error, LADLE_LIMIT, LADLE_NO_OFFSET, "%" PRId64 " times %" PRId64 " values", n_items,
                           column->inner);
     ladle_dtype dtype = ladle_column_buffer_dtype(column, target->buffer);
-    target->lease = target->region == NULL ? ladle_lease_create(b->reader->context, dtype, count, target->error)
-                                           : ladle_lease_create_in(target->region, dtype, count, target->error);
+    target->lease = ladle_lease_create_maybe_in(b->reader->context, target->region, dtype, count, target->error);
     if (target->lease == NULL)
         return (ladle_status)target->error->status;
     if (role == LADLE_ROLE_OFFSETS)

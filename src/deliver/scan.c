@@ -201,6 +201,16 @@ static ladle_scan_step *failed_step(ladle_scan_part *part, int64_t stop, const l
     return step;
 }
 
+/* The part's next `n` reaches have become steps. */
+static void go_on(ladle_scan_part *part, int64_t n)
+{
+    part->n_used += n;
+    const ladle_scan_reach *last = (const ladle_scan_reach *)part->reaches.items + part->n_used - 1;
+    part->at = ladle_max(part->at, last->stop); /* where there was no memory, it is at its end already */
+    if (part->n_used == part->reaches.count)
+        ladle_scan_forget_horizon(part);
+}
+
 /* Does the rest of the cluster take so much more than the budget that its pages would be decoded again and again? Then
  * how far to look ahead for a window that waits in a file. */
 static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, ladle_scan_sight *sight)
@@ -209,9 +219,10 @@ static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, lad
     double budget = (double)scan->options.budget_nbytes, entries = (double)(ladle_scan_next_border(part) - part->at);
     double offsets = (double)sizeof(int64_t) * (double)part->lists.count;
     /* Nothing else waits in memory then. */
-    if (offsets * entries > budget * 0.625)
-        entries = budget * 0.625 / offsets;
-    *sight = (ladle_scan_sight){part->nbytes_per_entry * entries * 1.0625, budget * 0.625};
+    sight->offsets_nbytes = budget * 0.625;
+    if (offsets * entries > sight->offsets_nbytes)
+        entries = sight->offsets_nbytes / offsets;
+    sight->nbytes = part->nbytes_per_entry * entries * 1.0625;
     return !scan->cannot_spill && scan->options.step_entries == 0 &&
            part->nbytes_per_entry * entries > budget + next->nbytes;
 }
@@ -252,12 +263,9 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
         ladle_scan_decode(part, scan->reader, n, spill, group, &scan->stop, &first, NULL) != LADLE_OK ||
         is_short_of_memory(first)) {
         release_steps(scan->context, first);
-        first = NULL;
-        scan->cannot_spill = true;
-    } else {
-        part->n_used = n;
-        part->at = reaches[n - 1].stop;
+        return NULL;
     }
+    go_on(part, n);
     return first;
 }
 
@@ -298,14 +306,10 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
         alone = n == 1 ? is_alone(scan, true) : alone;
         n = 1;
     }
-    part->n_used += n;
-    int64_t stop = ((const ladle_scan_reach *)part->reaches.items)[part->n_used - 1].stop;
-    if (status == LADLE_OK)
-        part->at = stop;
-    else
-        first = failed_step(part, stop, &error);
-    if (part->n_used == part->reaches.count)
-        ladle_scan_forget_horizon(part);
+    const ladle_scan_reach *last = (const ladle_scan_reach *)part->reaches.items + part->n_used + n - 1;
+    if (status != LADLE_OK)
+        first = failed_step(part, last->stop, &error);
+    go_on(part, n);
     return first;
 }
 

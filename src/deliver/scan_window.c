@@ -209,20 +209,25 @@ static ladle_status plan_column(window *w, const ladle_scan_column *column, ladl
     return LADLE_OK;
 }
 
+/* Which of the horizon's offsets of some lists are those of step `i`: [*from, *to], both. */
+static void offsets_of_step(const window *w, int64_t i, const ladle_scan_lists *lists, int64_t *from, int64_t *to)
+{
+    const int64_t *low = &w->positions[i * w->part->lists.count], *high = low + w->part->lists.count;
+    bool is_outermost = lists->parent < 0;
+    *from = is_outermost ? w->steps[i]->step.start - lists->base : low[lists->parent];
+    *to = is_outermost ? w->steps[i]->step.stop - lists->base : high[lists->parent];
+}
+
 /* The steps' offsets are planned buffers as well. */
 static void count_offsets(window *w)
 {
     const ladle_scan_lists *lists = w->part->lists.items;
-    int64_t n = w->part->lists.count;
-    for (int64_t i = 0; i < w->n_steps; i++) {
-        const int64_t *low = &w->positions[i * n], *high = low + n;
-        for (int64_t k = 0; k < n; k++) {
-            bool is_outermost = lists[k].parent < 0;
-            int64_t from = is_outermost ? w->steps[i]->step.start : low[lists[k].parent];
-            int64_t to = is_outermost ? w->steps[i]->step.stop : high[lists[k].parent];
+    for (int64_t i = 0; i < w->n_steps; i++)
+        for (int64_t k = 0; k < w->part->lists.count; k++) {
+            int64_t from, to;
+            offsets_of_step(w, i, &lists[k], &from, &to);
             count_planned(w, i, to - from + 1, sizeof(int64_t));
         }
-    }
 }
 
 /* One piece of memory for all that is planned of each step. Where there is none, each buffer looks for its own. */
@@ -235,15 +240,14 @@ static void make_regions(window *w)
     }
 }
 
-/* Puts what one step has by now into the file. A step that failed has lost it. */
+/* Puts what one step has by now into the file, and lets go of it. A step that failed has lost it. */
 static bool spill_step(void *user, int64_t index, ladle_scratch *scratch)
 {
     (void)scratch;
     window *w = user;
     ladle_scan_step *step = w->steps[index];
     ladle_error error;
-    if (step->region != NULL)
-        ladle_region_seal(step->region);
+    ladle_region_seal(step->region);
     if (step->error.status == LADLE_OK && ladle_spill_put(w->spill, w->part, step, &error) != LADLE_OK) {
         pthread_mutex_lock(&w->lock);
         w->failure = error;
@@ -326,15 +330,11 @@ static ladle_status read_planned(window *w, ladle_error *error)
 static ladle_status cut_offsets(window *w, int64_t i, ladle_lease **out, ladle_error *error)
 {
     const ladle_scan_lists *lists = w->part->lists.items;
-    int64_t n = w->part->lists.count;
-    const int64_t *low = &w->positions[i * n], *high = low + n;
-    const ladle_step *step = &w->steps[i]->step;
-    for (int64_t k = 0; k < n; k++) {
-        int64_t from = lists[k].parent < 0 ? step->start - lists[k].base : low[lists[k].parent];
-        int64_t to = lists[k].parent < 0 ? step->stop - lists[k].base : high[lists[k].parent];
-        ladle_region *region = w->steps[i]->region;
-        out[k] = region == NULL ? ladle_lease_create(w->part->context, LADLE_DTYPE_I64, to - from + 1, error)
-                                : ladle_lease_create_in(region, LADLE_DTYPE_I64, to - from + 1, error);
+    for (int64_t k = 0; k < w->part->lists.count; k++) {
+        int64_t from, to;
+        offsets_of_step(w, i, &lists[k], &from, &to);
+        out[k] =
+            ladle_lease_create_maybe_in(w->part->context, w->steps[i]->region, LADLE_DTYPE_I64, to - from + 1, error);
         if (out[k] == NULL)
             return (ladle_status)error->status;
         const int64_t *offsets = ladle_lease_data(lists[k].offsets);
@@ -571,7 +571,7 @@ ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int6
     for (int64_t i = 0; i < n_steps; i++) {
         if (status != LADLE_OK)
             ladle_scan_step_release(part->context, w.steps[i]);
-        else if (w.steps[i]->region != NULL)
+        else
             ladle_region_seal(w.steps[i]->region);
     }
     for (int64_t i = 0; i + 1 < n_steps && status == LADLE_OK; i++)

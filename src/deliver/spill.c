@@ -193,10 +193,6 @@ ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, la
         }
     if (status == LADLE_OK)
         status = write_run(spill, &r, error);
-    for (int32_t i = 0; i < step->step.n_buffers && status == LADLE_OK; i++) {
-        ladle_lease_release(step->step.buffers[i]);
-        step->step.buffers[i] = NULL;
-    }
     return status;
 }
 
@@ -214,15 +210,12 @@ static ladle_status make_leases(ladle_scan_step *step, const struct ladle_spille
     for (int32_t i = 0; i < spilled->n_written; i++) {
         int32_t slot = spilled->order[i];
         const spilled_buffer *buffer = &spilled->buffers[slot];
-        ladle_lease *lease = step->region == NULL
-                                 ? ladle_lease_create(context, buffer->dtype, buffer->count, error)
-                                 : ladle_lease_create_in(step->region, buffer->dtype, buffer->count, error);
+        ladle_lease *lease = ladle_lease_create_maybe_in(context, step->region, buffer->dtype, buffer->count, error);
         if (lease == NULL)
             return (ladle_status)error->status;
         step->step.buffers[slot] = lease;
     }
-    if (step->region != NULL)
-        ladle_region_seal(step->region);
+    ladle_region_seal(step->region);
     return LADLE_OK;
 }
 

@@ -22,7 +22,7 @@ bool ladle_spill_is_idle(const ladle_spill *spill);
 /* Empties an idle one, and makes room. Fails with IO where there is none for `nbytes`. */
 ladle_status ladle_spill_begin(ladle_spill *spill, int64_t nbytes, ladle_error *error);
 
-/* Writes the buffers that the step has by now, and lets go of them. Columns are those of the step's part. Several
+/* Writes the buffers that the step has by now; it keeps them. Columns are those of the step's part. Several
  * threads may write steps of one window at once. */
 ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step,
                              ladle_error *error);

@@ -115,6 +115,8 @@ void ladle_region_drop(ladle_region *region, void *memory, size_t capacity)
 
 void ladle_region_seal(ladle_region *region)
 {
+    if (region == NULL)
+        return;
     pthread_mutex_lock(&region->lock);
     region->sealed = true;
     settle(region);

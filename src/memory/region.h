@@ -23,7 +23,15 @@ enum { LADLE_REGION_GRAIN = 64 };
 /* As ladle_lease_create, in the region where it has room. One thread at a time, before the region is sealed. */
 ladle_lease *ladle_lease_create_in(ladle_region *region, ladle_dtype dtype, int64_t count, ladle_error *error);
 
-/* No more leases will be made. */
+/* The same where there may be no region (NULL): then with a block of its own. */
+static inline ladle_lease *ladle_lease_create_maybe_in(ladle_context *context, ladle_region *region, ladle_dtype dtype,
+                                                       int64_t count, ladle_error *error)
+{
+    return region == NULL ? ladle_lease_create(context, dtype, count, error)
+                          : ladle_lease_create_in(region, dtype, count, error);
+}
+
+/* No more leases will be made. NULL is allowed. */
 void ladle_region_seal(ladle_region *region);
 
 void ladle_region_sweep(ladle_region *region);
