@@ -15,17 +15,7 @@ typedef struct opened {
 
 static void begin_opened(opened *o, const char *codec, bool embedded, bool flag80)
 {
-    made_tree tree = {.name = "t",
-                      .columns = all_forms,
-                      .n_columns = ALL_FORMS,
-                      .n_entries = ENTRIES,
-                      .page_entries = PAGE,
-                      .codec = codec,
-                      .embedded = embedded,
-                      .flag80 = flag80};
-    begin_file(&o->made);
-    o->made.codec = codec;
-    add_tree(&o->made, &tree);
+    begin_all_forms(&o->made, codec, ENTRIES, PAGE, embedded, flag80);
     end_file(&o->made);
     o->context = begin_context();
     ladle_error error = blank_error();

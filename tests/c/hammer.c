@@ -100,16 +100,7 @@ static void *hammer(void *argument)
 
 static void begin_shared(shared *s, const char *codec, const char *path, made_file *made)
 {
-    made_tree tree = {.name = "t",
-                      .columns = all_forms,
-                      .n_columns = ALL_FORMS,
-                      .n_entries = ENTRIES,
-                      .page_entries = PAGE,
-                      .codec = codec,
-                      .embedded = strcmp(codec, "XZ") == 0};
-    begin_file(made);
-    made->codec = codec;
-    add_tree(made, &tree);
+    begin_all_forms(made, codec, ENTRIES, PAGE, strcmp(codec, "XZ") == 0, false);
     end_file(made);
     FILE *out = fopen(path, "wb");
     assert_non_null(out);

@@ -471,16 +471,11 @@ static void test_a_small_file_of_many_values_is_read_in_ranges(void **state)
 {
     (void)state;
     enum { RANGE = 1000000 };
-    char path[512];
-    const char *folder = getenv("LADLE_TESTDATA");
-    (void)snprintf(path, sizeof path, "%.400s/test_int_multicluster_rntuple_v1-0-0-0.root",
-                   folder == NULL ? "" : folder);
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
-    ladle_file *file = ladle_file_open(context, path, &error);
-    if (folder == NULL || file == NULL) {
+    ladle_file *file = open_test_data(context, "test_int_multicluster_rntuple_v1-0-0-0.root");
+    if (file == NULL) {
         end_context(context);
-        print_message("no %s\n", path);
         skip();
     }
     ladle_context_set_budget(context, 8 << 20);

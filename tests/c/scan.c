@@ -370,14 +370,10 @@ static void real_files(void **state)
         {"Run2012BC_DoubleMuParked_Muons_1000evts_rntuple_v1-0-0-0.root", "Events"},
         {"ntpl001_staff_rntuple_v1-0-0-0.root", "Staff"},
     };
-    const char *folder = getenv("LADLE_TESTDATA");
     int n_read = 0;
-    for (size_t i = 0; folder != NULL && i < N_OF(files); i++) {
-        char path[512];
-        (void)snprintf(path, sizeof path, "%.400s/%s", folder, files[i].file);
+    for (size_t i = 0; i < N_OF(files); i++) {
         opened o = {.context = begin_context()};
-        ladle_error error = blank_error();
-        o.file = ladle_file_open(o.context, path, &error);
+        o.file = open_test_data(o.context, files[i].file);
         if (o.file == NULL) {
             end_context(o.context);
             continue;
@@ -403,10 +399,8 @@ static void real_files(void **state)
         ladle_file_release(o.file);
         end_context(o.context);
     }
-    if (n_read == 0) {
-        print_message("no files in %s\n", folder == NULL ? "LADLE_TESTDATA" : folder);
+    if (n_read == 0)
         skip();
-    }
 }
 
 /* 1.8 kB that declare 10^8 values: 2 in the first half, 1 in the second. Neither they nor their steps are in memory at
@@ -415,16 +409,11 @@ static void a_small_file_of_many_values_takes_little_memory(void **state)
 {
     (void)state;
     enum { BUDGET = 16 << 20 };
-    char path[512];
-    const char *folder = getenv("LADLE_TESTDATA");
-    (void)snprintf(path, sizeof path, "%.400s/test_int_multicluster_rntuple_v1-0-0-0.root",
-                   folder == NULL ? "" : folder);
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
-    ladle_file *file = ladle_file_open(context, path, &error);
-    if (folder == NULL || file == NULL) {
+    ladle_file *file = open_test_data(context, "test_int_multicluster_rntuple_v1-0-0-0.root");
+    if (file == NULL) {
         end_context(context);
-        print_message("no %s\n", path);
         skip();
     }
     ladle_context_set_budget(context, BUDGET);

@@ -97,6 +97,17 @@ void random_fill(uint64_t *state, void *out, size_t nbytes)
         to[i] = (uint8_t)(random_u64(state) >> 32);
 }
 
+ladle_file *open_test_data(ladle_context *context, const char *name)
+{
+    char path[512];
+    const char *folder = getenv("LADLE_TESTDATA");
+    (void)snprintf(path, sizeof path, "%.300s/%.200s", folder == NULL ? "" : folder, name);
+    ladle_file *file = folder == NULL ? NULL : ladle_file_open(context, path, NULL);
+    if (file == NULL)
+        print_message("no %s\n", folder == NULL ? "LADLE_TESTDATA" : path);
+    return file;
+}
+
 int count_fds(void)
 {
     DIR *folder = opendir("/proc/self/fd");

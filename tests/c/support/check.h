@@ -42,6 +42,9 @@ uint64_t random_u64(uint64_t *state);
 int64_t random_below(uint64_t *state, int64_t below);
 void random_fill(uint64_t *state, void *out, size_t nbytes);
 
+/* A real file of the folder LADLE_TESTDATA, or NULL, with a word of it, where it is not there. */
+ladle_file *open_test_data(ladle_context *context, const char *name);
+
 /* Open file descriptors of this process. */
 int count_fds(void);
 

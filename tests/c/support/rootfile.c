@@ -598,3 +598,19 @@ const made_key *add_tree(made_file *file, const made_tree *tree)
     free(w);
     return key;
 }
+
+void begin_all_forms(made_file *file, const char *codec, int64_t n_entries, int64_t page_entries, bool embedded,
+                     bool flag80)
+{
+    made_tree tree = {.name = "t",
+                      .columns = all_forms,
+                      .n_columns = ALL_FORMS,
+                      .n_entries = n_entries,
+                      .page_entries = page_entries,
+                      .codec = codec,
+                      .embedded = embedded,
+                      .flag80 = flag80};
+    begin_file(file);
+    file->codec = codec;
+    add_tree(file, &tree);
+}

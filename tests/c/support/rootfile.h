@@ -79,6 +79,10 @@ const made_key *add_record(made_file *file, const char *class_name, const char *
                            size_t nbytes, const char *codec);
 const made_key *add_tree(made_file *file, const made_tree *tree);
 
+/* Begins a file with a tree "t" that has a column of each form. */
+void begin_all_forms(made_file *file, const char *codec, int64_t n_entries, int64_t page_entries, bool embedded,
+                     bool flag80);
+
 /* A key list record of `count` keys, or of as many as it says itself. Returns its place. */
 int64_t add_key_list(made_file *file, const made_key *keys, int n_keys, int64_t says, int64_t *nbytes);
 

@@ -39,17 +39,7 @@ void close_it(opened *o)
 
 void begin_tree(opened *o, const char *codec, bool embedded, bool flag80, int64_t n_entries)
 {
-    made_tree tree = {.name = "t",
-                      .columns = all_forms,
-                      .n_columns = ALL_FORMS,
-                      .n_entries = n_entries,
-                      .page_entries = PAGE,
-                      .codec = codec,
-                      .embedded = embedded,
-                      .flag80 = flag80};
-    begin_file(&o->made);
-    o->made.codec = codec;
-    add_tree(&o->made, &tree);
+    begin_all_forms(&o->made, codec, n_entries, PAGE, embedded, flag80);
     open_it(o);
 }
 
