@@ -4,6 +4,15 @@
 #include <stdio.h>
 #include <unistd.h>
 
+double cli_seconds_since(const struct timespec *begin)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
+        return 0;
+    }
+    return (double)(now.tv_sec - begin->tv_sec) + (double)(now.tv_nsec - begin->tv_nsec) * 1e-9;
+}
+
 void cli_progress_begin(cli_progress *progress)
 {
     *progress = (cli_progress){.wanted = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO)};
@@ -12,12 +21,7 @@ void cli_progress_begin(cli_progress *progress)
 
 void cli_progress_show(cli_progress *progress, const char *format, ...)
 {
-    struct timespec now;
-    if (!progress->wanted || clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
-        return;
-    }
-    double since = (double)(now.tv_sec - progress->last.tv_sec) + (double)(now.tv_nsec - progress->last.tv_nsec) * 1e-9;
-    if (since < 0.1) {
+    if (!progress->wanted || cli_seconds_since(&progress->last) < 0.1) {
         return;
     }
     va_list arguments;
@@ -27,7 +31,7 @@ void cli_progress_show(cli_progress *progress, const char *format, ...)
     va_end(arguments);
     fflush(stderr);
     progress->shown = true;
-    progress->last = now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &progress->last);
 }
 
 void cli_progress_clear(cli_progress *progress)

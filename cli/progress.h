@@ -8,6 +8,9 @@
 
 #include <ladle/base.h>
 
+/* Seconds since `begin`, of the monotonic clock; 0 where there is none. */
+double cli_seconds_since(const struct timespec *begin);
+
 typedef struct cli_progress {
     bool shown, wanted;
     struct timespec last;

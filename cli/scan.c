@@ -21,7 +21,7 @@ static const char help[] =
     "  --step SIZE     decoded bytes of a step at most (default: 100 MB)\n"
     "                  --budget here: of steps that wait, besides the one in use (default: 1 GiB)\n";
 
-enum { DEFAULT_STEP_NBYTES = 100000000, SLACK_NBYTES = 32 << 20 };
+enum { DEFAULT_STEP_NBYTES = 100000000, DEFAULT_BUDGET_NBYTES = 1 << 30, SLACK_NBYTES = 32 << 20 };
 
 typedef struct totals {
     int64_t files, failed_files, entries, steps, nbytes, largest_nbytes;
@@ -66,7 +66,7 @@ static int32_t *choose_columns(const cli_session *session, const cli_options *op
 /* Takes the steps of the part that was added last. Returns an exit status. */
 static int take_steps(ladle_scan *scan, const cli_options *file, totals *sum, cli_progress *progress)
 {
-    struct timespec begin, now;
+    struct timespec begin;
     (void)clock_gettime(CLOCK_MONOTONIC, &begin);
     for (;;) {
         ladle_step step;
@@ -85,8 +85,7 @@ static int take_steps(ladle_scan *scan, const cli_options *file, totals *sum, cl
         sum->nbytes += step.nbytes;
         sum->largest_nbytes = step.nbytes > sum->largest_nbytes ? step.nbytes : sum->largest_nbytes;
         ladle_step_release(&step);
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        double seconds = (double)(now.tv_sec - begin.tv_sec) + (double)(now.tv_nsec - begin.tv_nsec) * 1e-9;
+        double seconds = cli_seconds_since(&begin);
         cli_progress_show(progress, "file %" PRId64 ", %" PRId64 " entries, %.0f MB, %.0f MB/s in this file",
                           sum->files + 1, sum->entries, (double)sum->nbytes / 1e6,
                           seconds > 0 ? (double)sum->nbytes / 1e6 / seconds : 0.0);
@@ -115,11 +114,16 @@ static int scan_file(ladle_scan *scan, cli_session *session, const cli_options *
     return status;
 }
 
+static int64_t budget_of(const cli_options *options)
+{
+    return options->budget == 0 ? DEFAULT_BUDGET_NBYTES : options->budget;
+}
+
 static ladle_scan *make_scan(const cli_session *session, const cli_options *options)
 {
     ladle_scan_options how = {.struct_size = sizeof how,
                               .step_nbytes = options->step == 0 ? DEFAULT_STEP_NBYTES : options->step,
-                              .budget_nbytes = options->budget == 0 ? INT64_C(1) << 30 : options->budget,
+                              .budget_nbytes = budget_of(options),
                               .in_background = ladle_reader_threads(session->reader) > 1};
     ladle_error error;
     ladle_scan *scan = ladle_scan_create(session->reader, &how, &error);
@@ -132,7 +136,7 @@ static ladle_scan *make_scan(const cli_session *session, const cli_options *opti
 static void print_totals(const cli_options *options, const totals *sum, const ladle_reader_info *codec, int32_t threads,
                          cli_output *out)
 {
-    int64_t budget = options->budget == 0 ? INT64_C(1) << 30 : options->budget;
+    int64_t budget = budget_of(options);
     int64_t bound = sum->rss_before + budget + 2 * sum->largest_nbytes + SLACK_NBYTES;
     double codec_s = (double)codec->decompress_ns * 1e-9, seconds = sum->seconds;
     if (options->json) {
@@ -208,15 +212,14 @@ static int run(const cli_options *options, cli_output *out)
     int status = cli_session_open(&session, &unbounded, CLI_WITH_TABLE | CLI_WITH_READER);
     ladle_scan *scan = status == CLI_OK ? make_scan(&session, options) : NULL;
     if (scan != NULL) {
-        struct timespec begin, end;
+        struct timespec begin;
         (void)clock_gettime(CLOCK_MONOTONIC, &begin);
         status = scan_file(scan, &session, options, &sum, &progress);
         for (int i = 0; i < options->names_count && status != CLI_CALL; ++i) {
             int next = scan_next_file(scan, &session, options, options->names[i], &sum, &progress);
             status = next > status ? next : status;
         }
-        (void)clock_gettime(CLOCK_MONOTONIC, &end);
-        sum.seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) * 1e-9;
+        sum.seconds = cli_seconds_since(&begin);
         ladle_reader_info codec = {.struct_size = sizeof codec};
         ladle_reader_describe(session.reader, &codec);
         cli_progress_clear(&progress);
