@@ -12,6 +12,13 @@ NameFilter = None | str | Callable[[str], bool] | Iterable[str]
 _REGEX = re.compile(r"/(.*)/([iLmsux]*)", re.S)
 
 
+def kept_filter(filter_name: NameFilter) -> NameFilter:
+    """Return a filter that can be read more than once, whatever iterable was given."""
+    if filter_name is None or isinstance(filter_name, str) or callable(filter_name):
+        return filter_name
+    return list(filter_name)
+
+
 def exact_names(filter_name: NameFilter) -> list[str]:
     """Return the names that are given in full, so that they must exist."""
     if filter_name is None or callable(filter_name):

@@ -13,7 +13,7 @@ from ladle._buffers import Source
 from ladle._context import default_reader
 from ladle._errors import Error, FormatError, InvalidError
 from ladle._files import Files, resolve_files
-from ladle._filter import NameFilter, exact_names, name_test
+from ladle._filter import NameFilter, exact_names, kept_filter, name_test
 from ladle._open import check_threads, common_columns, difference, entry_number, require
 from ladle._progress import Progress
 from ladle._units import parse_nbytes
@@ -120,12 +120,10 @@ def iterate(
             "INVALID", "ladle.iterate", f"on_error must be 'raise' or 'skip-file', not {on_error!r}"
         )
     check_threads(threads)
-    if filter_name is not None and not isinstance(filter_name, str) and not callable(filter_name):
-        filter_name = list(filter_name)  # it is read for each file
     reader = default_reader(threads)
     bound = budget_nbytes() // 2 if budget is None else parse_nbytes(budget, "budget")
     steps = _step_size(step_size)
-    plan = _Plan(files, filter_name, library, entry_start, entry_stop, on_error)
+    plan = _Plan(files, kept_filter(filter_name), library, entry_start, entry_stop, on_error)
     scan = _core.Scan(reader, **steps, budget=max(bound, 1), background=reader.threads > 1)
     return _run(plan, scan, report, on_error, progress)
 

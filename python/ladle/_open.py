@@ -17,7 +17,7 @@ from ladle._buffers import Buffer, Columns, Part, Source, choose_cache
 from ladle._context import default_reader
 from ladle._errors import InvalidError, UnsupportedError
 from ladle._files import Files, resolve_files
-from ladle._filter import NameFilter, exact_names, name_test
+from ladle._filter import NameFilter, exact_names, kept_filter, name_test
 from ladle._forms import Forms, paths, refusal, variant_path
 from ladle._info import ATTRIBUTE, OpenInfo
 from ladle._pattern import AccessPattern, choose_pattern
@@ -96,8 +96,7 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
     if library != "ak":
         raise InvalidError("INVALID", "ladle.open", f"library must be 'ak', not {library!r}")
     check_threads(threads)
-    if filter_name is not None and not isinstance(filter_name, str) and not callable(filter_name):
-        filter_name = list(filter_name)  # it is read twice
+    filter_name = kept_filter(filter_name)
     selects = name_test(filter_name)
     sources = [Source(path, table) for path, table in resolve_files(files)]
     parts = _entry_range(sources, entry_start, entry_stop)

@@ -9,7 +9,7 @@ from ladle import _core
 from ladle._ahead import Ahead, Request, Slot, State, current_worker
 from ladle._context import default_reader
 from ladle._errors import InvalidError
-from ladle._filter import NameFilter, exact_names, name_test
+from ladle._filter import NameFilter, exact_names, kept_filter, name_test
 from ladle._forms import paths
 
 __all__ = ["Prefetch", "drop", "prefetch"]
@@ -232,8 +232,7 @@ def _columns_of(array: Any) -> Columns:
 
 def _selected(found: Columns, columns: NameFilter) -> dict[str, _core.Column]:
     """Return the columns that a filter selects, in the order of the names that are given."""
-    if columns is not None and not isinstance(columns, str) and not callable(columns):
-        columns = list(columns)  # it is read twice
+    columns = kept_filter(columns)
     for name in exact_names(columns):
         found.require(name)
     groups = columns if isinstance(columns, list) else [columns]
