@@ -1,0 +1,156 @@
+/* ladle/doctor.h: is it a leak, or is it fragmentation? Samples of a process's memory, what they split into, and the
+ * verdict.
+ *
+ * A sample is what was known of one process at one time: the kernel's figures, the allocator's, and the meter's
+ * counters of every malloc and free. `ladle_doctor_split` says where the resident bytes of one sample are.
+ * `ladle_doctor_judge` looks at all samples of a process and names the cause of its growth, with evidence and cure.
+ * Both are pure functions. Recordings are what the preloaded meter leaves, one file for each process image.
+ */
+#ifndef LADLE_DOCTOR_H
+#define LADLE_DOCTOR_H
+
+#include <ladle/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- samples --------------------------------------------------------------------------------- */
+
+/* Blocks are told apart by usable size: class 0 has up to 16 bytes, then 4 classes for each doubling; the last one
+ * has what is larger. */
+#define LADLE_SIZE_CLASSES 128
+
+/* Largest usable size of a class, in bytes; INT64_MAX for the last. */
+LADLE_API int64_t ladle_size_class_limit(int size_class);
+
+typedef enum ladle_sample_kind {
+    LADLE_SAMPLE_START = 0,      /* by the process, before main */
+    LADLE_SAMPLE_INSIDE,         /* by the process, while it allocates */
+    LADLE_SAMPLE_OUTSIDE,        /* by an observer: the allocator's figures are those of the last inside sample */
+    LADLE_SAMPLE_BEFORE_COLLECT, /* by the process: Python's program is done, before the probe for garbage */
+    LADLE_SAMPLE_AFTER_COLLECT,  /* by the process: after Python's collector ran once */
+    LADLE_SAMPLE_END,            /* by the process, after main */
+    LADLE_SAMPLE_AFTER_TRIM      /* by the process: after the allocator was asked to return what it can */
+} ladle_sample_kind;
+
+/* Bytes, counts and nanoseconds; -1 where it is not known. */
+typedef struct ladle_sample {
+    int32_t kind;    /* a ladle_sample_kind */
+    int32_t threads; /* of the process */
+    int64_t time_ns; /* since the process started to be metered */
+    /* the kernel */
+    int64_t rss, anonymous, file, shared; /* resident: all, backed by no file, by a file, shared memory */
+    int64_t minor_faults, major_faults;
+    /* the meter */
+    int64_t live_requested; /* bytes that the program asked for and did not free; by class a close estimate */
+    int64_t live_usable;    /* the same, as rounded up by the allocator */
+    int64_t live_blocks;
+    int64_t peak_live; /* highest live_usable so far, within 64 KiB for each thread */
+    int64_t allocations, frees;
+    int64_t allocated; /* bytes, usable, since the start: the rate */
+    /* the allocator */
+    int64_t heap;            /* address space that it holds for blocks, free or not */
+    int64_t heap_free;       /* of it, what it calls free */
+    int64_t heap_returnable; /* of that, resident in whole free pages: what a trim would give back; an estimate */
+    int64_t heap_arenas;
+    /* Python */
+    int64_t python_arenas; /* bytes in arenas of its object allocator */
+    /* by size class: usable bytes and blocks that are live */
+    int64_t class_nbytes[LADLE_SIZE_CLASSES];
+    int64_t class_blocks[LADLE_SIZE_CLASSES];
+} ladle_sample;
+
+/* --- where the resident bytes are ------------------------------------------------------------ */
+
+typedef enum ladle_share {
+    LADLE_SHARE_LIVE = 0,   /* the program asked for it and has not freed it */
+    LADLE_SHARE_GARBAGE,    /* of that: Python's garbage cycles; known once the probe ran */
+    LADLE_SHARE_ROUNDING,   /* lost to rounding up and headers (internal fragmentation) */
+    LADLE_SHARE_RETURNABLE, /* free, held by the allocator, whole pages */
+    LADLE_SHARE_PINNED, /* free, held by the allocator, in pages that have live neighbours (external fragmentation) */
+    LADLE_SHARE_PYTHON, /* arenas of Python's object allocator, used or not */
+    LADLE_SHARE_FILE,   /* pages of files: program code, libraries, mapped files */
+    LADLE_SHARE_REST,   /* stacks, static data, shared memory, mappings that the program made itself */
+    LADLE_SHARE_COUNT
+} ladle_share;
+
+/* "live", "garbage cycles", "rounding", "free, returnable", "free, pinned", "Python arenas", "file pages", "rest".
+ * Borrows: static. */
+LADLE_API const char *ladle_share_name(ladle_share share);
+
+/* Bytes by share. They are not negative and add up to the sample's rss. */
+typedef struct ladle_split {
+    int64_t nbytes[LADLE_SHARE_COUNT];
+} ladle_split;
+
+/* `garbage` is what the probe found, 0 where there was none. */
+LADLE_API void ladle_doctor_split(const ladle_sample *sample, int64_t garbage, ladle_split *split);
+
+/* --- the verdict ----------------------------------------------------------------------------- */
+
+typedef enum ladle_verdict_kind {
+    LADLE_VERDICT_NOT_ENOUGH = 0, /* "not enough evidence" */
+    LADLE_VERDICT_LEAK,           /* "leak": what is live grows without bound */
+    LADLE_VERDICT_FRAGMENTATION,  /* "fragmentation": the heap is larger than the program's largest need ever was */
+    LADLE_VERDICT_RETENTION,      /* "retention": the heap is as large as the largest need was, and stays */
+    LADLE_VERDICT_GARBAGE,        /* "garbage cycles" */
+    LADLE_VERDICT_LEVELS_OFF,     /* "levels off": warm-up, or a cache that fills */
+    LADLE_VERDICT_FILE_PAGES,     /* "file pages" */
+    LADLE_VERDICT_NO_GROWTH,      /* "no growth" */
+    LADLE_VERDICT_COUNT
+} ladle_verdict_kind;
+
+/* As in the quotes above. Borrows: static. */
+LADLE_API const char *ladle_verdict_name(ladle_verdict_kind kind);
+
+typedef struct ladle_verdict {
+    ladle_verdict_kind kind;
+    char sentence[512];          /* the cause and its evidence, with figures */
+    char cure[384];              /* what to do about it; "" where nothing is to be done */
+    int64_t peak_rss, final_rss; /* bytes; before any probe at the end */
+    int64_t peak_index;          /* of the sample with the highest rss */
+    int64_t garbage;             /* bytes that the probe found, -1: not probed */
+    int64_t trimmed;             /* bytes of rss that the allocator returned when asked at the end, -1: not asked */
+    double leak_rate;            /* bytes a second by which what is live grows, where that is the verdict */
+    int64_t class_growth[LADLE_SIZE_CLASSES]; /* by size class: growth of what is live, from the middle to the end */
+} ladle_verdict;
+
+/* `samples` in order of time, all of one process. Never fails: what cannot be told is "not enough evidence". */
+LADLE_API void ladle_doctor_judge(const ladle_sample *samples, int64_t count, ladle_verdict *verdict);
+
+/* --- recordings ------------------------------------------------------------------------------ */
+
+typedef enum ladle_recording_end {
+    LADLE_RECORDING_RUNS = 0, /* or was killed: an observer knows better */
+    LADLE_RECORDING_EXITED,   /* the process came to its end */
+    LADLE_RECORDING_REPLACED  /* by exec */
+} ladle_recording_end;
+
+typedef struct ladle_recording ladle_recording;
+
+/* Opens what the meter of one process wrote, or writes. Returns owned. Fails with NOT_FOUND, IO, CORRUPT (not a
+ * recording, or cut), UNSUPPORTED (of another version of the meter). One thread at a time. */
+LADLE_API ladle_recording *ladle_recording_open(const char *path, ladle_error *error);
+LADLE_API void ladle_recording_release(ladle_recording *recording);
+
+LADLE_API int64_t ladle_recording_pid(const ladle_recording *recording);
+LADLE_API int64_t ladle_recording_parent(const ladle_recording *recording);
+LADLE_API int64_t ladle_recording_start_ns(const ladle_recording *recording); /* CLOCK_MONOTONIC */
+LADLE_API ladle_recording_end ladle_recording_ended(const ladle_recording *recording);
+LADLE_API const char *
+ladle_recording_command(const ladle_recording *recording); /* arguments, joined by spaces; borrows */
+LADLE_API const char *
+ladle_recording_allocator(const ladle_recording *recording); /* "glibc", "mimalloc", ...; borrows */
+
+/* Samples that the process took itself so far, in order of time; borrows until the next call or the release. */
+LADLE_API const ladle_sample *ladle_recording_samples(ladle_recording *recording, int64_t *count);
+
+/* Takes a sample from outside: the kernel's figures of the process, the counters as they stand, the allocator's
+ * figures of the last inside sample; asks the process to take one itself. Fails with NOT_FOUND when it is gone. */
+LADLE_API ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *sample, ladle_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
