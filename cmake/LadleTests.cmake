@@ -51,3 +51,15 @@ if(LADLE_FUZZ)
   target_link_options(fuzz_file PRIVATE -fsanitize=fuzzer)
   set_target_properties(fuzz_file PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 endif()
+
+# tests/doctor/programs/*.c: programs whose memory is diagnosed, plain as a user's: no library of ours, no sanitizer.
+file(GLOB ladle_doctor_programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/doctor/programs/*.c")
+foreach(source IN LISTS ladle_doctor_programs)
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(doctor_${name} "${source}")
+  set_target_properties(doctor_${name} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
+    OUTPUT_NAME "${name}" RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/doctor")
+  target_compile_definitions(doctor_${name} PRIVATE _GNU_SOURCE)
+  target_compile_options(doctor_${name} PRIVATE ${ladle_warnings} -O1)
+  target_link_libraries(doctor_${name} PRIVATE Threads::Threads)
+endforeach()
