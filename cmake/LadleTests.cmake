@@ -30,6 +30,13 @@ foreach(source IN LISTS ladle_test_sources)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endforeach()
 
+# `doctor_page < report.json > report.html`: tests/c/page.c has its own checks; tests/doctor looks at pages in a browser.
+target_link_libraries(ctest_page PRIVATE ladle_page)
+add_executable(doctor_page "${PROJECT_SOURCE_DIR}/tests/doctor/page_from_json.c")
+ladle_compile_settings(doctor_page)
+target_link_libraries(doctor_page PRIVATE ladle_page)
+set_target_properties(doctor_page PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+
 # Hostile input. The program takes files; by itself it damages those that support/rootfile.c makes, one
 # byte in so many to be done in seconds. LADLE_HOSTILE=full in the environment takes every byte.
 add_executable(hostile "${ladle_fuzz_dir}/hostile.c" ${ladle_test_objects})
@@ -51,9 +58,15 @@ if(LADLE_FUZZ)
   target_link_options(fuzz_file PRIVATE -fsanitize=fuzzer)
   set_target_properties(fuzz_file PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 endif()
-# `page < report.json > report.html`: tests/c/page.c has its own checks; tests/doctor looks at pages in a browser.
-target_link_libraries(ctest_page PRIVATE ladle_page)
-add_executable(doctor_page "${PROJECT_SOURCE_DIR}/tests/doctor/page_from_json.c")
-ladle_compile_settings(doctor_page)
-target_link_libraries(doctor_page PRIVATE ladle_page)
-set_target_properties(doctor_page PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+
+# tests/doctor/programs/*.c: programs whose memory is diagnosed, plain as a user's: no library of ours, no sanitizer.
+file(GLOB ladle_doctor_programs CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/doctor/programs/*.c")
+foreach(source IN LISTS ladle_doctor_programs)
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(doctor_${name} "${source}")
+  set_target_properties(doctor_${name} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
+    OUTPUT_NAME "${name}" RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/doctor")
+  target_compile_definitions(doctor_${name} PRIVATE _GNU_SOURCE)
+  target_compile_options(doctor_${name} PRIVATE ${ladle_warnings} -O1)
+  target_link_libraries(doctor_${name} PRIVATE Threads::Threads)
+endforeach()

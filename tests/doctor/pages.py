@@ -340,8 +340,8 @@ def leak() -> Report:
         split,
         command="./reco --events 1000000 input.root",
         verdict="leak",
-        sentence="What is live grows by 1.90 MB a second to the end and never levels off; blocks of "
-        "up to 128 bytes make 98 % of the growth.",
+        sentence="What is live grows by 1.90 MB a second to the end and never levels off; blocks "
+        "of up to 128 bytes make 98 % of the growth.",
         cure="Look at the first stack below: 312 MB of Track::addHit are still live.",
         end="killed by SIGKILL",
         leak_rate=1.9e6,
