@@ -10,11 +10,11 @@
 static void between(void)
 {
     enum { COUNT = 1500 };
-    static void *large[COUNT], *volatile small[COUNT];
+    static void *large[COUNT];
     const size_t first = 60 * KB, second = 70 * KB;
     for (int i = 0; i < COUNT; i++) {
         large[i] = take(first);
-        small[i] = take(SMALL);
+        hold(take(SMALL));
         if (i % 30 == 0)
             pause_ms(10);
     }
