@@ -5,11 +5,12 @@
  * native; the file is read on the machine that wrote it. Layout:
  *
  *     ladle_meter_header       one page
- *     ladle_sample[]           LADLE_METER_SAMPLES, a ring by `sample_count` once it is thinned out no more
- *     ladle_meter_slot[]       LADLE_METER_SLOTS, one for each thread that lives; sparse
+ *     ladle_sample[]           LADLE_METER_SAMPLES, in order of time; thinned out when they are full
+ *     ladle_meter_slot[]       LADLE_METER_SLOTS, on a page's border; one for each thread that lives; sparse
  *
  * The meter writes, observers only read, but for `wanted`. Counters are plain 64-bit stores by the one thread that
- * owns a slot; a reader may see one of a pair before the other, which is one block's worth.
+ * owns a slot; a reader may see one of a pair before the other, which is one block's worth. A slot whose thread is
+ * gone keeps its counts and serves the next thread. Slot 0 belongs to none: threads without one add to it atomically.
  */
 #ifndef LADLE_DOCTOR_RECORDING_H
 #define LADLE_DOCTOR_RECORDING_H
@@ -22,28 +23,36 @@
 #define LADLE_METER_MAGIC "ladlemtr"
 #define LADLE_METER_VERSION 1u
 #define LADLE_METER_SAMPLES 512
-#define LADLE_METER_SLOTS 1024 /* the last one is shared by all threads that found no other: atomic additions */
+#define LADLE_METER_SLOTS 1024
+#define LADLE_METER_PAGE 4096
 
 /* How the meter is told what to do: LADLE_METER=<folder>[,interval=MS][,probe=0|1][,trim=0|1][,map][,stacks]. */
 #define LADLE_METER_VARIABLE "LADLE_METER"
 
-typedef struct ladle_meter_counters {
-    /* by size class of usable size */
-    _Atomic int64_t allocated_blocks[LADLE_SIZE_CLASSES];
-    _Atomic int64_t allocated_usable[LADLE_SIZE_CLASSES];
-    _Atomic int64_t allocated_requested[LADLE_SIZE_CLASSES];
-    _Atomic int64_t freed_blocks[LADLE_SIZE_CLASSES];
-    _Atomic int64_t freed_usable[LADLE_SIZE_CLASSES];
-} ladle_meter_counters;
+/* What one thread, or all before it in its slot, did with blocks of one size class of usable size. What was requested
+ * of the freed ones is not known: the mean of all in the class stands in for it. */
+typedef struct ladle_meter_class {
+    _Atomic int64_t allocated_blocks, allocated_usable, allocated_requested;
+    _Atomic int64_t freed_blocks, freed_usable;
+    int64_t unused[3]; /* one cache line */
+} ladle_meter_class;
+
+typedef struct ladle_meter_slot {
+    ladle_meter_class classes[LADLE_SIZE_CLASSES];
+} ladle_meter_slot;
 
 typedef struct ladle_meter_header {
-    char magic[8];
+    char magic[8]; /* written last: a file that is not ready has none */
     uint32_t version;
     uint32_t header_nbytes, sample_nbytes, slot_nbytes; /* layout that was written */
+    uint64_t samples_offset, slots_offset;
     int64_t pid, parent;
     int64_t start_ns;              /* CLOCK_MONOTONIC */
+    int64_t process_start;         /* of /proc/PID/stat: with the pid it names one process */
+    int64_t image;                 /* of the same: where its arguments are; exec chooses a new place. 0: not known */
     _Atomic int64_t wanted;        /* an observer adds 1 to have an inside sample */
     _Atomic int64_t sample_count;  /* complete ones */
+    _Atomic int64_t sample_epoch;  /* odd while samples are moved */
     _Atomic int64_t live, peak;    /* usable bytes, as folded in by threads */
     _Atomic int64_t python_arenas; /* bytes; -1: no Python here */
     _Atomic int32_t end;           /* a ladle_recording_end */
@@ -51,5 +60,56 @@ typedef struct ladle_meter_header {
     char allocator[32];
     char command[1024];
 } ladle_meter_header;
+
+#define LADLE_METER_SAMPLES_OFFSET ((uint64_t)LADLE_METER_PAGE)
+#define LADLE_METER_SLOTS_OFFSET                                                                        \
+    ((LADLE_METER_SAMPLES_OFFSET + LADLE_METER_SAMPLES * sizeof(ladle_sample) + LADLE_METER_PAGE - 1) / \
+     LADLE_METER_PAGE * LADLE_METER_PAGE)
+#define LADLE_METER_FILE_NBYTES (LADLE_METER_SLOTS_OFFSET + LADLE_METER_SLOTS * sizeof(ladle_meter_slot))
+
+_Static_assert(sizeof(ladle_meter_header) <= LADLE_METER_PAGE, "the header has one page");
+_Static_assert(sizeof(ladle_meter_slot) % LADLE_METER_PAGE == 0, "slots are whole pages");
+
+/* Size class of a usable size. */
+static inline int ladle_size_class(uint64_t usable)
+{
+    uint64_t last = usable > 16 ? usable - 1 : 15;
+    int exponent = 63 - __builtin_clzll(last); /* at least 3 */
+    int size_class = (exponent - 4) * 4 + (int)((last >> (exponent - 2)) & 3) + 1;
+    return size_class < LADLE_SIZE_CLASSES - 1 ? size_class : LADLE_SIZE_CLASSES - 1;
+}
+
+/* Adds up slots [0, slots_used) into the meter's fields of `sample`; what a thread has not stored yet may make a
+ * difference of one block. */
+static inline void ladle_meter_total(const ladle_meter_slot *slots, int32_t slots_used, ladle_sample *sample)
+{
+    sample->live_requested = sample->live_usable = sample->live_blocks = 0;
+    sample->allocations = sample->frees = sample->allocated = 0;
+    for (int c = 0; c < LADLE_SIZE_CLASSES; c++) {
+        int64_t blocks = 0, usable = 0, requested = 0, freed = 0, freed_usable = 0;
+        for (int32_t s = 0; s < slots_used; s++) {
+            const ladle_meter_class *from = &slots[s].classes[c];
+            /* What is freed first: a block that is freed meanwhile is then counted as live, not as less than none. */
+            freed += atomic_load_explicit(&from->freed_blocks, memory_order_relaxed);
+            freed_usable += atomic_load_explicit(&from->freed_usable, memory_order_relaxed);
+        }
+        for (int32_t s = 0; s < slots_used; s++) {
+            const ladle_meter_class *from = &slots[s].classes[c];
+            blocks += atomic_load_explicit(&from->allocated_blocks, memory_order_relaxed);
+            usable += atomic_load_explicit(&from->allocated_usable, memory_order_relaxed);
+            requested += atomic_load_explicit(&from->allocated_requested, memory_order_relaxed);
+        }
+        int64_t live = usable > freed_usable ? usable - freed_usable : 0;
+        sample->class_nbytes[c] = live;
+        sample->class_blocks[c] = blocks > freed ? blocks - freed : 0;
+        sample->live_usable += live;
+        sample->live_blocks += sample->class_blocks[c];
+        if (usable > 0)
+            sample->live_requested += (int64_t)((double)live * ((double)requested / (double)usable));
+        sample->allocations += blocks;
+        sample->frees += freed;
+        sample->allocated += usable;
+    }
+}
 
 #endif
