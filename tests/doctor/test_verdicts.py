@@ -75,9 +75,9 @@ CASES = [
     Case("file_mapping shared {file}", "file pages"),
     Case("file_mapping private {file}", "file pages"),
     Case("file_memmap.py {file}", "file pages"),
-    Case("steady", "no growth"),
+    Case("steady 60 150", "no growth"),
     Case("imports.py", "no growth"),
-    Case("steady 3", "not enough evidence"),
+    Case("steady 5 3", "not enough evidence"),
 ]
 
 
@@ -87,7 +87,8 @@ def true_verdicts(case: Case, truth: dict[str, Any], seen: Diagnosis) -> set[str
     if case.verdict not in dead_causes:
         return {case.verdict, "not enough evidence"}
     # What is resident beyond what was live, at the peak and in the last quarter of the run.
-    working = [s for s in seen.samples if s.kind <= 2]
+    probed = next((i for i, s in enumerate(seen.samples) if s.kind > 2), len(seen.samples))
+    working = seen.samples[:probed]
     begin, end = working[0].time_ns, working[-1].time_ns
     late = [s for s in working if s.time_ns > end - (end - begin) // 4]
     most_live = truth.get("peak_live") or max(s.live_usable for s in working)

@@ -1,4 +1,4 @@
-/* Leaks 100 kB a second in blocks of 1000 bytes, beside 0 to 100 MB of blocks of random sizes that come and go. */
+/* Leaks 1000 bytes each 10 ms, up to 100 kB a second, beside 0 to 100 MB of blocks of random sizes that come and go. */
 #include "program.h"
 
 #define NOISE_MOST (100 * MB)
