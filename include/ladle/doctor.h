@@ -113,7 +113,8 @@ typedef struct ladle_verdict {
     int64_t garbage;             /* bytes that the probe found, -1: not probed */
     int64_t trimmed;             /* bytes of rss that the allocator returned when asked at the end, -1: not asked */
     double leak_rate;            /* bytes a second by which what is live grows, where that is the verdict */
-    int64_t class_growth[LADLE_SIZE_CLASSES]; /* by size class: growth of what is live, from the middle to the end */
+    int64_t class_growth[LADLE_SIZE_CLASSES]; /* by size class: growth of what is live, from the middle to the end;
+                                               * of a leak below noise, in the classes that have it */
 } ladle_verdict;
 
 /* `samples` in order of time, all of one process. Never fails: what cannot be told is "not enough evidence". */
