@@ -279,6 +279,7 @@ ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *s
     sample->peak_live = peak > sample->live_usable ? peak : sample->live_usable;
     sample->python_arenas = atomic_load(&header->python_arenas);
     sample->heap = sample->heap_free = sample->heap_returnable = sample->heap_arenas = -1;
+    sample->heap_largest_holes = -1;
     int64_t count;
     const ladle_sample *inside = ladle_recording_samples(recording, &count);
     if (count > 0) {
@@ -286,6 +287,7 @@ ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *s
         sample->heap_free = inside[count - 1].heap_free;
         sample->heap_returnable = inside[count - 1].heap_returnable;
         sample->heap_arenas = inside[count - 1].heap_arenas;
+        sample->heap_largest_holes = inside[count - 1].heap_largest_holes;
     }
     if (recording->may_write)
         atomic_fetch_add(&header->wanted, 1);
