@@ -151,6 +151,10 @@ LADLE_API const ladle_sample *ladle_recording_samples(ladle_recording *recording
  * figures of the last inside sample; asks the process to take one itself. Fails with NOT_FOUND when it is gone. */
 LADLE_API ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *sample, ladle_error *error);
 
+/* The counters as they stand, of a process that lives or is gone: what it had when it was killed. All other figures of
+ * the sample are -1. */
+LADLE_API void ladle_recording_counters(ladle_recording *recording, ladle_sample *sample);
+
 #ifdef __cplusplus
 }
 #endif
