@@ -220,7 +220,7 @@ void meter_sample(ladle_sample_kind kind); /* now; waits for another thread's */
 
 /* allocator.c */
 typedef struct meter_figures {
-    int64_t heap, heap_free, heap_returnable, heap_arenas;
+    int64_t heap, heap_free, heap_returnable, heap_arenas, heap_largest_holes;
 } meter_figures;
 void meter_allocator_find(void); /* from the constructor */
 const char *meter_allocator_name(void);
