@@ -1,0 +1,95 @@
+/* Tames the allocator: a thread that lets it give back free pages when they come to much. */
+#include "base/checked.h"
+#include "base/error.h"
+#include "doctor/allocator.h"
+#include "doctor/ticker.h"
+#include "memory/context.h"
+
+#include <ladle/doctor.h>
+
+#include <stdlib.h>
+#include <time.h>
+
+struct ladle_tamer {
+    ladle_context *context;
+    ladle_ticker ticker;
+    ladle_allocator_reader reader;
+    int64_t least;
+    double share;
+    int64_t floor;      /* what the last trim left of what seemed returnable */
+    int64_t resting_ns; /* no trim before: trims cost at most a twentieth of a core */
+    ladle_tame_figures figures;
+};
+
+#define COST_FACTOR 20
+
+static int64_t thread_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void tick(void *user)
+{
+    ladle_tamer *tamer = user;
+    ladle_allocator_figures figures;
+    ladle_allocator_read(&tamer->reader, &figures);
+    tamer->floor = ladle_min(tamer->floor, figures.returnable);
+    int64_t limit = ladle_max(tamer->least, (int64_t)(tamer->share * (double)figures.in_use));
+    int64_t now = ladle_ticker_now();
+    if (figures.returnable - tamer->floor > limit && now >= tamer->resting_ns) {
+        int64_t before = thread_ns();
+        (void)ladle_allocator_trim();
+        tamer->resting_ns = now + COST_FACTOR * (thread_ns() - before);
+        ladle_allocator_figures after;
+        ladle_allocator_read(&tamer->reader, &after);
+        tamer->floor = after.returnable;
+        tamer->figures.trims++;
+        tamer->figures.returned += ladle_max(figures.heap - after.heap, 0);
+    }
+    tamer->figures.cpu_ns = thread_ns();
+}
+
+ladle_tamer *ladle_tamer_create(ladle_context *context, const ladle_tame_options *options, ladle_error *error)
+{
+    ladle_tamer *tamer = ladle_alloc(context, sizeof *tamer, LADLE_MEMORY_METADATA, error);
+    if (tamer == NULL)
+        return NULL;
+    ladle_context_retain(context);
+    tamer->context = context;
+    tamer->least = options->least_nbytes;
+    tamer->share = options->share;
+    tamer->figures.struct_size = sizeof tamer->figures;
+    ladle_ticker_init(&tamer->ticker);
+    ladle_allocator_open(&tamer->reader);
+    if (ladle_ticker_start(&tamer->ticker, "ladle-tame", options->interval_ns, tick, tamer, error) != LADLE_OK) {
+        ladle_tamer_release(tamer);
+        return NULL;
+    }
+    return tamer;
+}
+
+void ladle_tamer_read(ladle_tamer *tamer, ladle_tame_figures *figures)
+{
+    (void)pthread_mutex_lock(&tamer->ticker.lock);
+    *figures = tamer->figures;
+    (void)pthread_mutex_unlock(&tamer->ticker.lock);
+}
+
+void ladle_tamer_stop(ladle_tamer *tamer)
+{
+    ladle_ticker_stop(&tamer->ticker);
+}
+
+void ladle_tamer_release(ladle_tamer *tamer)
+{
+    if (tamer == NULL)
+        return;
+    ladle_tamer_stop(tamer);
+    ladle_ticker_close(&tamer->ticker);
+    ladle_allocator_close(&tamer->reader);
+    ladle_context *context = tamer->context;
+    ladle_free(context, tamer, sizeof *tamer, LADLE_MEMORY_METADATA);
+    ladle_context_release(context);
+}
