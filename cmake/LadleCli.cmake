@@ -1,11 +1,13 @@
 # The command line tool: public headers only, linked statically so that it runs from anywhere.
 file(GLOB ladle_cli_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/cli/*.c")
+# In ladle_page already.
+list(FILTER ladle_cli_sources EXCLUDE REGEX "/(doctor_page|output)\\.c$")
 if(ladle_cli_sources)
   add_executable(ladle_cli ${ladle_cli_sources})
   ladle_compile_settings(ladle_cli)
   set_target_properties(ladle_cli PROPERTIES OUTPUT_NAME ladle RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
   target_compile_definitions(ladle_cli PRIVATE LADLE_VERSION_STRING="${PROJECT_VERSION}")
-  target_link_libraries(ladle_cli PRIVATE ladle_static Threads::Threads)
+  target_link_libraries(ladle_cli PRIVATE ladle_page ladle_static Threads::Threads)
   if(ladle_in_wheel)
     install(TARGETS ladle_cli RUNTIME DESTINATION "${SKBUILD_SCRIPTS_DIR}")
   else()

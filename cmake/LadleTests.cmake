@@ -30,6 +30,13 @@ foreach(source IN LISTS ladle_test_sources)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endforeach()
 
+# `doctor_page < report.json > report.html`: tests/c/page.c has its own checks; tests/doctor looks at pages in a browser.
+target_link_libraries(ctest_page PRIVATE ladle_page)
+add_executable(doctor_page "${PROJECT_SOURCE_DIR}/tests/doctor/page_from_json.c")
+ladle_compile_settings(doctor_page)
+target_link_libraries(doctor_page PRIVATE ladle_page)
+set_target_properties(doctor_page PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+
 # Hostile input. The program takes files; by itself it damages those that support/rootfile.c makes, one
 # byte in so many to be done in seconds. LADLE_HOSTILE=full in the environment takes every byte.
 add_executable(hostile "${ladle_fuzz_dir}/hostile.c" ${ladle_test_objects})

@@ -25,16 +25,6 @@ struct ladle_recording {
     char allocator[sizeof((ladle_meter_header *)0)->allocator];
 };
 
-int64_t ladle_size_class_limit(int size_class)
-{
-    if (size_class <= 0)
-        return 16;
-    if (size_class >= LADLE_SIZE_CLASSES - 1)
-        return INT64_MAX;
-    int exponent = 4 + (size_class - 1) / 4;
-    return ((int64_t)1 << exponent) + ((int64_t)((size_class - 1) % 4 + 1) << (exponent - 2));
-}
-
 /* --- opening ------------------------------------------------------------------------------------- */
 
 static ladle_status check_header(const ladle_meter_header *header, int64_t file_nbytes, ladle_error *error)
