@@ -119,10 +119,9 @@ class Watch:
     """
 
     def __init__(self, interval: float, probe: bool) -> None:
-        nanoseconds = round(interval * 1e9)
-        if not 1e6 <= nanoseconds <= 1e12:
+        if not 0.001 <= interval <= 1000:
             raise ValueError(f"interval must be 0.001 to 1000 seconds, not {interval!r}")
-        self._interval_ns = nanoseconds
+        self._interval_ns = round(interval * 1e9)
         self._probe = probe
         self._core: _core.Watch | None = None
         self._forks = -1

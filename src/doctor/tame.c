@@ -7,8 +7,8 @@
 
 #include <ladle/doctor.h>
 
-#include <stdlib.h>
-#include <time.h>
+/* It takes 5 % of a core at most: a trim of a large heap takes some 50 ms. */
+#define COST_FACTOR 20
 
 struct ladle_tamer {
     ladle_context *context;
@@ -16,19 +16,9 @@ struct ladle_tamer {
     ladle_allocator_reader reader;
     int64_t least;
     double share;
-    int64_t floor;      /* what the last trim left of what seemed returnable */
-    int64_t resting_ns; /* no trim before: trims cost at most a twentieth of a core */
+    int64_t floor; /* what the last trim left of what seemed returnable */
     ladle_tame_figures figures;
 };
-
-#define COST_FACTOR 20
-
-static int64_t thread_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 static void tick(void *user)
 {
@@ -37,18 +27,15 @@ static void tick(void *user)
     ladle_allocator_read(&tamer->reader, &figures);
     tamer->floor = ladle_min(tamer->floor, figures.returnable);
     int64_t limit = ladle_max(tamer->least, (int64_t)(tamer->share * (double)figures.in_use));
-    int64_t now = ladle_ticker_now();
-    if (figures.returnable - tamer->floor > limit && now >= tamer->resting_ns) {
-        int64_t before = thread_ns();
+    if (figures.returnable - tamer->floor > limit) {
         (void)ladle_allocator_trim();
-        tamer->resting_ns = now + COST_FACTOR * (thread_ns() - before);
         ladle_allocator_figures after;
         ladle_allocator_read(&tamer->reader, &after);
         tamer->floor = after.returnable;
         tamer->figures.trims++;
         tamer->figures.returned += ladle_max(figures.heap - after.heap, 0);
     }
-    tamer->figures.cpu_ns = thread_ns();
+    tamer->figures.cpu_ns = ladle_ticker_cpu();
 }
 
 ladle_tamer *ladle_tamer_create(ladle_context *context, const ladle_tame_options *options, ladle_error *error)
@@ -63,7 +50,8 @@ ladle_tamer *ladle_tamer_create(ladle_context *context, const ladle_tame_options
     tamer->figures.struct_size = sizeof tamer->figures;
     ladle_ticker_init(&tamer->ticker);
     ladle_allocator_open(&tamer->reader);
-    if (ladle_ticker_start(&tamer->ticker, "ladle-tame", options->interval_ns, tick, tamer, error) != LADLE_OK) {
+    if (ladle_ticker_start(&tamer->ticker, "ladle-tame", options->interval_ns, COST_FACTOR, tick, tamer, error) !=
+        LADLE_OK) {
         ladle_tamer_release(tamer);
         return NULL;
     }

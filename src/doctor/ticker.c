@@ -15,6 +15,13 @@ int64_t ladle_ticker_now(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int64_t ladle_ticker_cpu(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 static void *run(void *user)
 {
     ladle_ticker *ticker = user;
@@ -25,11 +32,14 @@ static void *run(void *user)
         (void)pthread_cond_timedwait(&ticker->wake, &ticker->lock, &until);
         if (ticker->stops || ladle_ticker_now() < due)
             continue;
+        int64_t before = ladle_ticker_cpu();
         ticker->tick(ticker->user);
-        int64_t now = ladle_ticker_now();
+        int64_t now = ladle_ticker_now(), cost = ladle_ticker_cpu() - before;
         due += ticker->interval_ns;
         if (due < now + ticker->interval_ns / 2)
             due = now + ticker->interval_ns; /* late: no burst to catch up */
+        if (due < now + ticker->cost_factor * cost)
+            due = now + ticker->cost_factor * cost;
     }
     (void)pthread_mutex_unlock(&ticker->lock);
     return NULL;
@@ -63,10 +73,11 @@ void ladle_ticker_init(ladle_ticker *ticker)
     (void)pthread_condattr_destroy(&clock);
 }
 
-ladle_status ladle_ticker_start(ladle_ticker *ticker, const char *name, int64_t interval_ns, void (*tick)(void *user),
-                                void *user, ladle_error *error)
+ladle_status ladle_ticker_start(ladle_ticker *ticker, const char *name, int64_t interval_ns, int64_t cost_factor,
+                                void (*tick)(void *user), void *user, ladle_error *error)
 {
     ticker->interval_ns = interval_ns;
+    ticker->cost_factor = cost_factor;
     ticker->tick = tick;
     ticker->user = user;
     int failed = start_thread(ticker);

@@ -16,6 +16,9 @@
 /* Samples at the ends always have room. */
 #define KEPT_FREE 8
 
+/* Samples take 2 % of a core at most. */
+#define COST_FACTOR 50
+
 /* One sample without its size classes, which only a meter knows. */
 #define HEAD_NBYTES (offsetof(ladle_sample, class_nbytes))
 
@@ -133,7 +136,7 @@ ladle_watch *ladle_watch_create(ladle_context *context, int64_t interval_ns, int
     ladle_ticker_init(&watch->ticker);
     ladle_allocator_open(&watch->reader);
     take(watch, LADLE_SAMPLE_START);
-    if (ladle_ticker_start(&watch->ticker, "ladle-watch", interval_ns, tick, watch, error) != LADLE_OK) {
+    if (ladle_ticker_start(&watch->ticker, "ladle-watch", interval_ns, COST_FACTOR, tick, watch, error) != LADLE_OK) {
         ladle_watch_release(watch);
         return NULL;
     }
