@@ -291,6 +291,6 @@ const cli_verb cli_verb_cat = {
     .name = "cat",
     .summary = "rows as JSON lines",
     .help = help,
-    .option_flags = CLI_TAKES_TABLE | CLI_TAKES_NAMES | CLI_TAKES_READING,
+    .option_flags = CLI_TAKES_TABLE | CLI_TAKES_NAMES | CLI_TAKES_READING | CLI_TAKES_BUDGET,
     .run = run,
 };

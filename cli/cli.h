@@ -21,6 +21,7 @@ typedef struct cli_verb {
     const char *name;
     const char *summary;                                     /* half a line */
     const char *help;                                        /* what `ladle VERB --help` prints */
+    const char *status_help;                                 /* its exit statuses; NULL: those of all verbs */
     unsigned option_flags;                                   /* CLI_TAKES_* of options.h */
     int (*run)(const cli_options *options, cli_output *out); /* returns an exit status */
 } cli_verb;
@@ -30,6 +31,7 @@ extern const cli_verb cli_verb_show;
 extern const cli_verb cli_verb_digest;
 extern const cli_verb cli_verb_cat;
 extern const cli_verb cli_verb_scan;
+extern const cli_verb cli_verb_doctor;
 
 /* Prints the one line `ladle: WHERE: MESSAGE` on stderr, control characters made visible. */
 void cli_complain(const char *where, const char *format, ...) LADLE_PRINTF(2, 3);

@@ -261,6 +261,6 @@ const cli_verb cli_verb_digest = {
     .name = "digest",
     .summary = "entries, values, sums and hashes of columns",
     .help = help,
-    .option_flags = CLI_TAKES_TABLE | CLI_TAKES_NAMES | CLI_TAKES_READING,
+    .option_flags = CLI_TAKES_TABLE | CLI_TAKES_NAMES | CLI_TAKES_READING | CLI_TAKES_BUDGET,
     .run = run,
 };

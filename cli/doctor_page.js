@@ -118,6 +118,12 @@ function bytes(value) {
     return (unit === 1 ? String(Math.round(value)) : digits(value / unit)).replace("-", "−") + "\u00a0" + name;
 }
 
+/* Of sizes that are powers of two or simple parts of them: in KiB and MiB they are round. */
+function round_bytes(value) {
+    const [unit, name] = value >= 2 ** 20 ? [2 ** 20, "MiB"] : value >= 1024 ? [1024, "KiB"] : [1, "B"];
+    return count(Number((value / unit).toPrecision(4))) + "\u00a0" + name;
+}
+
 function signed(value) {
     return value > 0 ? "+" + bytes(value) : bytes(value);
 }
@@ -466,6 +472,8 @@ function main() {
     }
     draw_processes(false);
     draw_process();
+    /* What is drawn into a canvas does not change with the style. */
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw_map(state.process));
     let width = document.documentElement.clientWidth;
     window.addEventListener("resize", () => {
         if (document.documentElement.clientWidth !== width) {

@@ -5,7 +5,7 @@
 const CLASSES_SHOWN = 12;
 
 /* The last class has no limit: it is the largest integer of 64 bits, which JavaScript rounds up. */
-const size_class_name = (limit) => (limit >= 2 ** 62 ? "larger" : `to ${bytes(limit)}`);
+const size_class_name = (limit) => (limit >= 2 ** 62 ? "larger" : `to ${round_bytes(limit)}`);
 
 function draw_classes(process, all_shown) {
     const classes = (process.size_classes || []).filter((each) => each.nbytes > 0 || each.growth > 0);
@@ -231,7 +231,7 @@ function draw_map_controls(process, per_tile, can_refine, can_coarsen, page_nbyt
     const pages = per_tile === 1 ? "one page" : `${count(per_tile)} pages`;
     show(
         "map-controls",
-        make("span", null, `A tile is ${pages} (${bytes(per_tile * page_nbytes)}).`),
+        make("span", null, `A tile: ${pages}, ${round_bytes(per_tile * page_nbytes)}`),
         make("button", {type: "button", disabled: !can_coarsen, click: step(-1)}, "Coarser"),
         make("button", {type: "button", disabled: !can_refine, click: step(1)}, "Finer"),
     );
@@ -332,8 +332,9 @@ function paint_tile(paint, x, y, sum, colors) {
 /* Address and fill of the tile that is pointed at, or that the arrow keys lead to. */
 function watch_tiles(element, canvas, tiles, view) {
     const tip = make("div", {class: "tip", hidden: true, role: "status"});
+    const mark = make("div", {class: "tile-mark", hidden: true});
     let at = 0;
-    element.append(tip);
+    element.append(mark, tip);
     const move_to = (index) => {
         const step = index < at ? -1 : 1;
         at = Math.max(0, Math.min(tiles.length - 1, index));
@@ -351,8 +352,11 @@ function watch_tiles(element, canvas, tiles, view) {
         const x = (at % view.columns) * (TILE.width + TILE.gap) * scale;
         const y = Math.floor(at / view.columns) * (TILE.height + TILE.gap) * scale;
         const room = element.clientWidth - tip.offsetWidth;
+        const top = canvas.offsetTop + y;
+        mark.hidden = false;
+        mark.style = `left: ${x}px; top: ${top}px; width: ${TILE.width * scale}px; height: ${TILE.height * scale}px`;
         tip.style.left = `${Math.max(0, Math.min(room, x - tip.offsetWidth / 2))}px`;
-        tip.style.top = `${canvas.offsetTop + y + TILE.height + 8}px`;
+        tip.style.top = `${top + TILE.height + 8}px`;
     };
     const follow = (event) => {
         const place = canvas.getBoundingClientRect();
@@ -364,7 +368,7 @@ function watch_tiles(element, canvas, tiles, view) {
             move_to(index);
         }
     };
-    const hide = () => (tip.hidden = true);
+    const hide = () => (tip.hidden = mark.hidden = true);
     canvas.addEventListener("pointermove", follow);
     canvas.addEventListener("pointerdown", follow);
     canvas.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hide());

@@ -14,7 +14,7 @@ function hatchings() {
                         width: 4,
                         height: 4,
                         patternUnits: "userSpaceOnUse",
-                        patternTransform: `rotate(${share.angle})`
+                        patternTransform: `rotate(${- share.angle})`
                     },
                     draw("rect", {width: 4, height: 4, fill: `var(--${share.color})`}),
                     draw("rect", {width: 1, height: 4, fill: "var(--hatch)"}),

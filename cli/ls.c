@@ -186,6 +186,6 @@ const cli_verb cli_verb_ls = {
     .name = "ls",
     .summary = "keys and tables of a file",
     .help = help,
-    .option_flags = 0,
+    .option_flags = CLI_TAKES_BUDGET,
     .run = run,
 };

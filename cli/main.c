@@ -7,11 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static const cli_verb *const verbs[] = {&cli_verb_ls, &cli_verb_show, &cli_verb_digest, &cli_verb_cat, &cli_verb_scan};
+static const cli_verb *const verbs[] = {&cli_verb_ls,  &cli_verb_show, &cli_verb_digest,
+                                        &cli_verb_cat, &cli_verb_scan, &cli_verb_doctor};
 #define N_VERBS (sizeof verbs / sizeof verbs[0])
 
+static const char budget_help[] = "  --budget SIZE   hold at most SIZE bytes, such as '512 MB' or '1 GiB'\n";
+
 static const char common_help[] = "  --json          machine-readable output\n"
-                                  "  --budget SIZE   hold at most SIZE bytes, such as '512 MB' or '1 GiB'\n"
                                   "  -h, --help      this text\n";
 
 static const char reading_help[] =
@@ -27,7 +29,7 @@ static const char status_help[] =
 static void print_help(cli_output *out)
 {
     cli_puts(out, "Usage: ladle VERB [OPTION...] FILE...\n\n"
-                  "Looks into ROOT files.\n\nVerbs:\n");
+                  "Looks into ROOT files, and tells where the memory of a program is.\n\nVerbs:\n");
     for (size_t i = 0; i < N_VERBS; ++i) {
         cli_printf(out, "  %-15s %s\n", verbs[i]->name, verbs[i]->summary);
     }
@@ -44,8 +46,11 @@ static void print_verb_help(const cli_verb *verb, cli_output *out)
     if ((verb->option_flags & CLI_TAKES_READING) != 0) {
         cli_puts(out, reading_help);
     }
+    if ((verb->option_flags & CLI_TAKES_BUDGET) != 0) {
+        cli_puts(out, budget_help);
+    }
     cli_puts(out, common_help);
-    cli_puts(out, status_help);
+    cli_puts(out, verb->status_help != NULL ? verb->status_help : status_help);
 }
 
 static const cli_verb *find_verb(const char *name)
@@ -75,7 +80,7 @@ static int run(int count, char **words, cli_output *out)
 {
     const char *first = count > 1 ? words[1] : NULL;
     if (first == NULL) {
-        cli_complain("no verb given", "try ls, show, digest, cat or scan; see 'ladle --help'");
+        cli_complain("no verb given", "try ls, show, digest, cat, scan or doctor; see 'ladle --help'");
         return CLI_CALL;
     }
     if (strcmp(first, "-h") == 0 || strcmp(first, "--help") == 0) {
@@ -90,7 +95,7 @@ static int run(int count, char **words, cli_output *out)
     }
     const cli_verb *verb = find_verb(first);
     if (verb == NULL) {
-        cli_complain(first, "unknown %s; try ls, show, digest, cat or scan; see 'ladle --help'",
+        cli_complain(first, "unknown %s; try ls, show, digest, cat, scan or doctor; see 'ladle --help'",
                      first[0] == '-' ? "option" : "verb");
         return CLI_CALL;
     }

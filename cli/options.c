@@ -143,7 +143,14 @@ typedef enum option_id {
     OPT_START,
     OPT_STOP,
     OPT_STEP,
-    OPT_COLUMNS
+    OPT_COLUMNS,
+    OPT_ALLOCATORS,
+    OPT_REPEAT,
+    OPT_REPORT,
+    OPT_INTERVAL,
+    OPT_MAP,
+    OPT_STACKS,
+    OPT_NO_PROBE
 } option_id;
 
 static const struct option_word {
@@ -155,7 +162,7 @@ static const struct option_word {
     {"--json", OPT_JSON, false, 0},
     {"--help", OPT_HELP, false, 0},
     {"-h", OPT_HELP, false, 0},
-    {"--budget", OPT_BUDGET, true, 0},
+    {"--budget", OPT_BUDGET, true, CLI_TAKES_BUDGET},
     {"--threads", OPT_THREADS, true, CLI_TAKES_READING},
     {"--start", OPT_START, true, CLI_TAKES_READING},
     {"--entry-start", OPT_START, true, CLI_TAKES_READING},
@@ -163,6 +170,13 @@ static const struct option_word {
     {"--entry-stop", OPT_STOP, true, CLI_TAKES_READING},
     {"--step", OPT_STEP, true, CLI_TAKES_SCAN},
     {"--columns", OPT_COLUMNS, true, CLI_TAKES_SCAN},
+    {"--allocators", OPT_ALLOCATORS, true, CLI_TAKES_COMMAND},
+    {"--repeat", OPT_REPEAT, true, CLI_TAKES_COMMAND},
+    {"--out", OPT_REPORT, true, CLI_TAKES_COMMAND},
+    {"--interval", OPT_INTERVAL, true, CLI_TAKES_COMMAND},
+    {"--map", OPT_MAP, false, CLI_TAKES_COMMAND},
+    {"--stacks", OPT_STACKS, false, CLI_TAKES_COMMAND},
+    {"--no-probe", OPT_NO_PROBE, false, CLI_TAKES_COMMAND},
 };
 
 static const struct option_word *find_option(const char *word, size_t length, unsigned flags)
@@ -213,6 +227,23 @@ static const char *set_option(cli_options *options, option_id id, const char *va
             return "an entry number";
         }
         break;
+    case OPT_ALLOCATORS: options->allocators = value; break;
+    case OPT_REPORT: options->report = value; break;
+    case OPT_REPEAT:
+        if (!parse_integer(value, 1, 100, &number)) {
+            return "a number from 1 to 100";
+        }
+        options->repeat = (int32_t)number;
+        break;
+    case OPT_INTERVAL:
+        if (!parse_integer(value, 1, 60000, &number)) {
+            return "a number of milliseconds from 1 to 60000";
+        }
+        options->interval_ms = (int32_t)number;
+        break;
+    case OPT_MAP: options->map = true; break;
+    case OPT_STACKS: options->stacks = true; break;
+    case OPT_NO_PROBE: options->no_probe = true; break;
     }
     return NULL;
 }
@@ -252,6 +283,14 @@ static int take_option(cli_options *options, const char *verb, unsigned flags, i
 static int take_words(cli_options *options, const char *verb, unsigned flags, int count, const char **words)
 {
     const char *form = (flags & CLI_TAKES_TABLE) != 0 ? "FILE[:TABLE]" : "FILE";
+    if ((flags & CLI_TAKES_COMMAND) != 0) {
+        options->names_count = count;
+        if (count == 0) {
+            cli_complain(verb, "no command given: ladle %s -- COMMAND...; see 'ladle %s --help'", verb, verb);
+            return CLI_CALL;
+        }
+        return CLI_OK;
+    }
     if (count == 0) {
         cli_complain(verb, "no file given: ladle %s %s; see 'ladle %s --help'", verb, form, verb);
         return CLI_CALL;
@@ -285,6 +324,7 @@ int cli_options_parse(cli_options *options, const char *verb, unsigned flags, in
     for (int i = 0; i < count; ++i) {
         if (options_ended || words[i][0] != '-' || words[i][1] == '\0') {
             options->names[plain++] = words[i];
+            options_ended = options_ended || (flags & CLI_TAKES_COMMAND) != 0;
         } else if (strcmp(words[i], "--") == 0) {
             options_ended = true;
         } else {

@@ -10,6 +10,10 @@
 #define CLI_TAKES_NAMES 2u   /* names or patterns after the file */
 #define CLI_TAKES_READING 4u /* --threads, --start, --stop */
 #define CLI_TAKES_SCAN 8u    /* --step, --columns; further files after the first, in names */
+/* A command in place of FILE: the words from the first plain one on, or from behind `--`, are its own, in names. Options
+ * of the doctor. */
+#define CLI_TAKES_COMMAND 16u
+#define CLI_TAKES_BUDGET 32u /* --budget */
 
 /* Owned by the caller: cli_options_release frees what it points to. */
 typedef struct cli_options {
@@ -24,6 +28,11 @@ typedef struct cli_options {
     int64_t step;    /* bytes; 0: by default */
     bool has_start, has_stop;
     int64_t start, stop; /* as given: negative counts from the end */
+    const char *allocators; /* as given; NULL: no trial */
+    const char *report;     /* path of the page; NULL: none */
+    int32_t repeat;         /* runs of each allocator; 0: by default */
+    int32_t interval_ms;    /* 0: by default */
+    bool map, stacks, no_probe;
     bool json;
     bool help;
 } cli_options;

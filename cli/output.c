@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,10 +12,46 @@ void cli_output_init(cli_output *out, int descriptor)
     out->descriptor = descriptor;
     out->os_errno = 0;
     out->used = 0;
+    out->kept = NULL;
+    out->kept_nbytes = out->kept_capacity = 0;
+}
+
+void cli_output_init_memory(cli_output *out)
+{
+    cli_output_init(out, -1);
+}
+
+void cli_output_release(cli_output *out)
+{
+    free(out->kept);
+    cli_output_init(out, -1);
+}
+
+static void keep(cli_output *out)
+{
+    size_t needed = out->kept_nbytes + out->used;
+    if (out->os_errno == 0 && needed > out->kept_capacity) {
+        char *grown = realloc(out->kept, needed * 2);
+        if (grown == NULL) {
+            out->os_errno = ENOMEM;
+        } else {
+            out->kept = grown;
+            out->kept_capacity = needed * 2;
+        }
+    }
+    if (out->os_errno == 0) {
+        memcpy(out->kept + out->kept_nbytes, out->buffer, out->used);
+        out->kept_nbytes = needed;
+    }
+    out->used = 0;
 }
 
 void cli_flush(cli_output *out)
 {
+    if (out->descriptor < 0) {
+        keep(out);
+        return;
+    }
     size_t done = 0;
     while (done < out->used && out->os_errno == 0) {
         ssize_t written = write(out->descriptor, out->buffer + done, out->used - done);

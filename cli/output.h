@@ -12,13 +12,20 @@
 
 /* After the first failed write all later ones do nothing: check once per row, chunk or run. */
 typedef struct cli_output {
-    int descriptor;
-    int os_errno; /* of the first failed write; 0: none */
+    int descriptor; /* -1: into memory */
+    int os_errno;   /* of the first failed write; 0: none */
+    char *kept;     /* owned; what was written into memory */
+    size_t kept_nbytes, kept_capacity;
     size_t used;
     char buffer[CLI_OUTPUT_NBYTES];
 } cli_output;
 
 void cli_output_init(cli_output *out, int descriptor);
+
+/* Output that is kept in memory. Release it in any case; os_errno is ENOMEM where it did not fit. */
+void cli_output_init_memory(cli_output *out);
+void cli_output_release(cli_output *out);
+
 void cli_write(cli_output *out, const char *data, size_t nbytes);
 void cli_puts(cli_output *out, const char *text);
 void cli_putc(cli_output *out, char character);

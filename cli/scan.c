@@ -240,6 +240,6 @@ const cli_verb cli_verb_scan = {
     .name = "scan",
     .summary = "reads all columns step by step: speed and memory",
     .help = help,
-    .option_flags = CLI_TAKES_TABLE | CLI_TAKES_SCAN | CLI_TAKES_READING,
+    .option_flags = CLI_TAKES_TABLE | CLI_TAKES_SCAN | CLI_TAKES_READING | CLI_TAKES_BUDGET,
     .run = run,
 };

@@ -221,6 +221,6 @@ const cli_verb cli_verb_show = {
     .name = "show",
     .summary = "columns of a table: types, pages, bytes",
     .help = help,
-    .option_flags = CLI_TAKES_TABLE | CLI_TAKES_NAMES,
+    .option_flags = CLI_TAKES_TABLE | CLI_TAKES_NAMES | CLI_TAKES_BUDGET,
     .run = run,
 };

@@ -113,7 +113,8 @@ typedef struct ladle_verdict {
     int64_t garbage;             /* bytes that the probe found, -1: not probed */
     int64_t trimmed;             /* bytes of rss that the allocator returned when asked at the end, -1: not asked */
     double leak_rate;            /* bytes a second by which what is live grows, where that is the verdict */
-    int64_t class_growth[LADLE_SIZE_CLASSES]; /* by size class: growth of what is live, from the middle to the end */
+    int64_t class_growth[LADLE_SIZE_CLASSES]; /* by size class: growth of what is live, from the middle to the end;
+                                               * of a leak below noise, in the classes that have it */
 } ladle_verdict;
 
 /* `samples` in order of time, all of one process. Never fails: what cannot be told is "not enough evidence". */
@@ -150,6 +151,10 @@ LADLE_API const ladle_sample *ladle_recording_samples(ladle_recording *recording
  * figures of the last inside sample; asks the process to take one itself. Fails with NOT_FOUND when it is gone. */
 LADLE_API ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *sample, ladle_error *error);
 
+/* The counters as they stand, of a process that lives or is gone: what it had when it was killed. All other figures of
+ * the sample are -1. */
+LADLE_API void ladle_recording_counters(ladle_recording *recording, ladle_sample *sample);
+
 /* --- this process, without a meter ----------------------------------------------------------- */
 
 /* The allocator that serves malloc: "glibc", "mimalloc", "jemalloc", "tcmalloc", or "unknown". Borrows: static. */
@@ -184,8 +189,10 @@ LADLE_API int64_t ladle_watch_read(ladle_watch *watch, ladle_sample *samples, in
 
 LADLE_API void ladle_watch_release(ladle_watch *watch);
 
-/* A thread that looks at intervals how much of what the allocator holds it could return, and lets it when that is
- * much. Internally locked. A child of fork() has no thread: it must leave the tamer alone. */
+/* Keeps the allocator from holding free memory. A thread looks at intervals how much of it the allocator could return,
+ * and lets it when that is much. In glibc blocks of 128 KiB and more also get mappings of their own, which their end
+ * returns at once: by itself it does so only until the first larger one was freed, and no more than up to 32 MiB.
+ * Internally locked; at most one in a process. A child of fork() has no thread: it must leave the tamer alone. */
 typedef struct ladle_tamer ladle_tamer;
 
 typedef struct ladle_tame_options {
@@ -195,17 +202,18 @@ typedef struct ladle_tame_options {
 } ladle_tame_options;
 
 typedef struct ladle_tame_figures {
-    size_t struct_size;
-    int64_t trims;    /* how often it was asked to return */
-    int64_t returned; /* bytes in all */
-    int64_t cpu_ns;   /* of the thread */
+    int64_t trims;       /* how often it was asked to return */
+    int64_t returned;    /* bytes in all */
+    int64_t cpu_ns;      /* of the thread */
+    bool sets_threshold; /* large blocks have mappings of their own */
 } ladle_tame_figures;
 
 LADLE_API ladle_tamer *ladle_tamer_create(ladle_context *context, const ladle_tame_options *options,
                                           ladle_error *error);
 LADLE_API void ladle_tamer_read(ladle_tamer *tamer, ladle_tame_figures *figures);
 
-/* Ends the thread; what was counted stays. Twice is allowed. */
+/* Ends the thread; what was counted stays. glibc's limit for mappings goes to 32 MiB, where its growth by itself ends:
+ * what it was cannot be asked, and that growth not be switched on again. Twice is allowed. */
 LADLE_API void ladle_tamer_stop(ladle_tamer *tamer);
 LADLE_API void ladle_tamer_release(ladle_tamer *tamer);
 

@@ -277,13 +277,14 @@ static PyObject *tamer_figures(PyObject *self, PyObject *Py_UNUSED(ignored))
     }
     ladle_tame_figures figures;
     Py_BEGIN_ALLOW_THREADS ladle_tamer_read(tamer, &figures);
-    Py_END_ALLOW_THREADS return Py_BuildValue("{sLsLsL}", "trims", (long long)figures.trims, "returned",
-                                              (long long)figures.returned, "cpu_ns", (long long)figures.cpu_ns);
+    Py_END_ALLOW_THREADS return Py_BuildValue("{sLsLsLsN}", "trims", (long long)figures.trims, "returned",
+                                              (long long)figures.returned, "cpu_ns", (long long)figures.cpu_ns,
+                                              "sets_threshold", PyBool_FromLong(figures.sets_threshold));
 }
 
 static PyMethodDef tamer_methods[] = {
     {"stop", tamer_stop, METH_NOARGS, "stop()\n--\n\nEnd the thread; twice is allowed."},
-    {"figures", tamer_figures, METH_NOARGS, "figures()\n--\n\ntrims, returned bytes and cpu_ns so far."},
+    {"figures", tamer_figures, METH_NOARGS, "figures()\n--\n\ntrims, returned, cpu_ns and sets_threshold so far."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,4 +1,4 @@
-"""Keep the allocator behind malloc from holding free memory: a thread that trims when it pays."""
+"""Keep the allocator behind malloc from holding free memory, and say what is done for it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from ladle import _core
 from ladle._context import default_context
 from ladle._units import format_nbytes
 
-# Measured on loops over wide files: a shorter interval, or smaller limits, bring little and cost
-# page faults.
+# Measured on loops over wide files (bench/tame.py): smaller limits bring little and cost faults.
 _INTERVAL_NS = 100_000_000
-_LEAST_NBYTES = 16_000_000
-_SHARE = 0.1
+_LEAST_NBYTES = 32_000_000
+_SHARE = 0.25
 
 # These are asked how much they could return, and return it when they are asked to.
 _TAMEABLE = {"glibc", "jemalloc", "tcmalloc"}
@@ -50,9 +49,13 @@ class Tame:
 
     @property
     def figures(self) -> dict[str, int]:
-        """How often it trimmed: ``trims``, ``returned`` in bytes, and ``cpu_ns`` of its thread."""
+        """What was done so far.
+
+        ``trims`` and the bytes that they ``returned``, ``cpu_ns`` of the thread, and whether it
+        ``sets_threshold``, so that large blocks have mappings of their own.
+        """
         if self._tamer is None:
-            return {"trims": 0, "returned": 0, "cpu_ns": 0}
+            return {"trims": 0, "returned": 0, "cpu_ns": 0, "sets_threshold": False}
         return self._tamer.figures()
 
     def __repr__(self) -> str:
@@ -60,9 +63,10 @@ class Tame:
             return f"<tame: nothing is done, {_REASON.get(self.allocator, _REASON['unknown'])}>"
         figures = self.figures
         state = "" if self.active else ", stopped"
+        mapped = ", large blocks mapped" if figures["sets_threshold"] else ""
         return (
             f"<tame{state}: {self.allocator} returned {format_nbytes(figures['returned'])} in "
-            f"{figures['trims']} trims, {figures['cpu_ns'] / 1e9:.3g} s of CPU>"
+            f"{figures['trims']} trims, {figures['cpu_ns'] / 1e9:.3g} s of CPU{mapped}>"
         )
 
 
@@ -80,10 +84,14 @@ def tame() -> Tame:
     """Keep the allocator from holding much free memory, until :func:`untame`.
 
     A thread in C looks ten times a second how much of what the allocator holds it could return.
-    When this is more than 16 MB and than a tenth of what is in use, it is asked to: pages that hold
-    no block go back to the system, and come again with a page fault when they are needed. The
-    thread never takes Python's global lock, and trims for at most a twentieth of its time. Blocks
-    stay where they are, and settings of malloc as they were.
+    When this is more than 32 MB and than a quarter of what is in use, it is asked to: pages that
+    hold no block go back to the system, and come again with a page fault when they are needed. The
+    thread never takes Python's global lock, and takes at most a twentieth of a processor.
+
+    Under glibc, blocks of 128 KiB and more get mappings of their own besides, which go back when
+    the block is freed. (By itself glibc does so only until the first larger block was freed, and
+    keeps all up to that size, at most 32 MiB, in the heap from then on.) A limit that was set by
+    ``MALLOC_MMAP_THRESHOLD_`` or ``GLIBC_TUNABLES`` stays.
 
     It works with glibc, jemalloc and tcmalloc. mimalloc does by itself what can be done.
     A child made by ``fork`` is tamed as well. A second call changes nothing.
@@ -108,7 +116,11 @@ def tame() -> Tame:
 
 
 def untame() -> None:
-    """Undo :func:`tame`; without one, do nothing."""
+    """Undo :func:`tame`; without one, do nothing.
+
+    glibc's limit for mappings goes to 32 MiB, where its growth ends: glibc neither tells what it
+    was, nor lets that growth be switched on again.
+    """
     global _current
     with _lock:
         found, _current = _current, None

@@ -47,10 +47,11 @@ void ladle_bins_fill(ladle_bins *bins, const ladle_sample *samples, int64_t coun
 
 /* How a row of numbers moves. */
 typedef struct ladle_trend {
-    double growth;   /* from its first to its last bin, by the median of all slopes (Theil-Sen) */
-    double order;    /* -1 to 1: how many pairs rise, less those that fall (Kendall's tau against time) */
-    double tail;     /* growth a bin over the last third, by the median of its slopes or by its ends */
-    bool rises;      /* all the way, and at the end too */
+    double growth; /* from its first to its last bin, by the median of all slopes (Theil-Sen) */
+    double order;  /* -1 to 1: how many pairs rise, less those that fall (Kendall's tau against time) */
+    double tail;   /* growth a bin over the last third, by the median of its slopes or by its ends */
+    bool rises;    /* all the way, and at the end too */
+    int64_t first, last;
     int64_t early;   /* median of the first bins */
     int64_t late;    /* median of the last third */
     int64_t scatter; /* median distance from the late one, over the last third */

@@ -15,9 +15,9 @@ const char *ladle_verdict_name(ladle_verdict_kind kind)
     return (unsigned)kind < LADLE_VERDICT_COUNT ? names[kind] : "unknown";
 }
 
-/* Fewer samples or less time than this show no trend. */
+/* Fewer samples show no trend. In less time a program has hardly started: whatever it builds up looks like a leak. */
 #define SAMPLES_LEAST 8
-#define SPAN_LEAST_S 0.3
+#define SPAN_LEAST_S 1.0
 /* A heap that is this much larger than the largest need has holes that could not be used: allocators that pack well
  * are within a tenth; twice that is not yet worth a change. Where the need is known from samples only, peaks between
  * them were missed. */
@@ -83,9 +83,22 @@ static void judge_heap(const ladle_evidence *evidence, ladle_findings *found)
 static int64_t grown(const ladle_trend *trend, int64_t matters)
 {
     int64_t growth = trend->late - trend->early;
-    if (trend->rises && (int64_t)trend->growth > growth)
-        growth = (int64_t)trend->growth;
+    /* To the end, if it rises to the end. */
+    if (trend->rises && trend->last - trend->first > growth)
+        growth = trend->last - trend->first;
     return growth >= matters + 2 * trend->scatter ? growth : 0;
+}
+
+/* Growth of the need over its highest before start-up was over: what falls and rises to where it was has not grown. */
+static int64_t need_growth(const ladle_evidence *evidence, const ladle_trend *need)
+{
+    const ladle_bins *bins = &evidence->all;
+    double settled_s = (double)(evidence->settled_ns - evidence->begin_ns) * 1e-9;
+    int64_t before = 0, late = need->rises ? need->last : need->late;
+    for (int bin = 0; bin < bins->count && bins->bin_s * (bin + 1) <= settled_s; bin++)
+        if (bins->floor[LADLE_SERIES_NEED][bin] > before)
+            before = bins->floor[LADLE_SERIES_NEED][bin];
+    return late - before;
 }
 
 static void judge_need(const ladle_evidence *evidence, ladle_findings *found)
@@ -93,18 +106,15 @@ static void judge_need(const ladle_evidence *evidence, ladle_findings *found)
     const ladle_bins *bins = &evidence->settled;
     ladle_trend need = ladle_trend_of(bins->floor[LADLE_SERIES_NEED], bins->count);
     found->need = need;
-    int64_t growth = grown(&need, found->matters);
-    if (growth == 0)
+    found->need_begin = evidence->all.floor[LADLE_SERIES_NEED][0];
+    int64_t growth = need_growth(evidence, &need);
+    if (grown(&need, found->matters) == 0 || growth < found->matters)
         return;
-    int64_t begin = evidence->all.floor[LADLE_SERIES_NEED][0], whole = need.late - begin;
-    if (whole < growth)
-        whole = growth;
-    found->need_begin = begin;
     int64_t garbage = evidence->garbage > 0 ? evidence->garbage : 0;
     if (garbage >= found->matters && (double)garbage >= GARBAGE_SHARE * (double)growth)
-        offer(found, LADLE_VERDICT_GARBAGE, LADLE_REASON_NONE, garbage < whole ? garbage : whole);
+        offer(found, LADLE_VERDICT_GARBAGE, LADLE_REASON_NONE, growth);
     else if (need.rises)
-        offer(found, LADLE_VERDICT_LEAK, LADLE_REASON_NONE, whole);
+        offer(found, LADLE_VERDICT_LEAK, LADLE_REASON_NONE, growth);
     else
         offer(found, LADLE_VERDICT_LEVELS_OFF, LADLE_REASON_NEED, growth);
     found->rate = need.rises ? per_second(bins, need.growth) : 0;
@@ -142,20 +152,21 @@ static double steady_growth(const int64_t *floor, int count)
     return trend.growth;
 }
 
-static void judge_classes(const ladle_evidence *evidence, ladle_findings *found)
+static void judge_classes(const ladle_evidence *evidence, ladle_findings *found, int64_t *growths)
 {
     const ladle_bins *bins = &evidence->settled;
-    double total = 0;
+    int64_t steady[LADLE_SIZE_CLASSES], total = 0;
     for (int c = 0; c < LADLE_SIZE_CLASSES; c++) {
         double growth = steady_growth(bins->class_floor[c], bins->count);
-        if (growth >= (double)SLOW_NBYTES)
-            total += growth;
+        steady[c] = growth >= (double)SLOW_NBYTES ? (int64_t)growth : 0;
+        total += steady[c];
     }
-    double rate = per_second(bins, total);
+    double rate = per_second(bins, (double)total);
     if (total <= 0 || rate * DAY_S < (double)evidence->peak_rss)
         return;
-    offer(found, LADLE_VERDICT_LEAK, LADLE_REASON_SLOW, (int64_t)total);
+    offer(found, LADLE_VERDICT_LEAK, LADLE_REASON_SLOW, total);
     found->rate = rate;
+    memcpy(growths, steady, sizeof steady); /* those of the noise would hide them */
 }
 
 /* Whether RSS stays after start-up. Noise of what is live makes new records of RSS all the time: small ones. */
@@ -207,7 +218,7 @@ void ladle_doctor_judge(const ladle_sample *samples, int64_t count, ladle_verdic
         judge_need(&evidence, &found);
         judge_mappings(&evidence, &found);
         if (found.nbytes == 0)
-            judge_classes(&evidence, &found);
+            judge_classes(&evidence, &found, verdict->class_growth);
         if (found.nbytes == 0)
             judge_rss(&evidence, &found);
     }

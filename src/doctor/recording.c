@@ -259,6 +259,35 @@ static ladle_status observe_kernel(const ladle_recording *recording, ladle_sampl
     return LADLE_OK;
 }
 
+static void total_counters(ladle_recording *recording, ladle_sample *sample)
+{
+    ladle_meter_header *header = recording->header;
+    int32_t used = atomic_load(&header->slots_used);
+    used = used < 0 ? 0 : used > LADLE_METER_SLOTS ? LADLE_METER_SLOTS : used;
+    ladle_meter_total(slots_in(recording), used, sample);
+    int64_t peak = atomic_load(&header->peak);
+    sample->peak_live = peak > sample->live_usable ? peak : sample->live_usable;
+    sample->python_arenas = atomic_load(&header->python_arenas);
+}
+
+void ladle_recording_counters(ladle_recording *recording, ladle_sample *sample)
+{
+    *sample = (ladle_sample){.kind = LADLE_SAMPLE_OUTSIDE,
+                             .threads = -1,
+                             .time_ns = -1,
+                             .rss = -1,
+                             .anonymous = -1,
+                             .file = -1,
+                             .shared = -1,
+                             .minor_faults = -1,
+                             .major_faults = -1,
+                             .heap = -1,
+                             .heap_free = -1,
+                             .heap_returnable = -1,
+                             .heap_arenas = -1};
+    total_counters(recording, sample);
+}
+
 ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *sample, ladle_error *error)
 {
     ladle_meter_header *header = recording->header;
@@ -272,12 +301,7 @@ ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *s
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     sample->kind = LADLE_SAMPLE_OUTSIDE;
     sample->time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - header->start_ns;
-    int32_t used = atomic_load(&header->slots_used);
-    used = used < 0 ? 0 : used > LADLE_METER_SLOTS ? LADLE_METER_SLOTS : used;
-    ladle_meter_total(slots_in(recording), used, sample);
-    int64_t peak = atomic_load(&header->peak);
-    sample->peak_live = peak > sample->live_usable ? peak : sample->live_usable;
-    sample->python_arenas = atomic_load(&header->python_arenas);
+    total_counters(recording, sample);
     sample->heap = sample->heap_free = sample->heap_returnable = sample->heap_arenas = -1;
     int64_t count;
     const ladle_sample *inside = ladle_recording_samples(recording, &count);

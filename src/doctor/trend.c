@@ -65,6 +65,8 @@ ladle_trend ladle_trend_of(const int64_t *values, int count)
     if (by_ends > trend.tail)
         trend.tail = by_ends;
     trend.rises = slope > 0 && trend.order >= ORDER_THAT_RISES && trend.tail >= TAIL_THAT_RISES * slope;
+    trend.first = values[0];
+    trend.last = values[count - 1];
     trend.early = (int64_t)median_of(values, count >= 12 ? 3 : 2);
     trend.late = (int64_t)median_of(end, third);
     int64_t distances[LADLE_BINS];

@@ -76,11 +76,12 @@ static void read_kernel(ladle_sample *sample)
 /* Keeps every second sample, and doubles the interval: a watch of any length keeps its whole history. */
 static void thin_out(ladle_watch *watch)
 {
-    int64_t kept = 1;
+    int64_t spacing = (ladle_ticker_now() - watch->start_ns) / watch->count, kept = 1;
     for (int64_t i = 2; i < watch->count; i += 2)
         watch->entries[kept++] = watch->entries[i];
     watch->count = kept;
-    watch->ticker.interval_ns *= 2;
+    /* Samples that cost much come at longer intervals than asked. */
+    watch->ticker.interval_ns = 2 * ladle_max(watch->ticker.interval_ns, spacing);
 }
 
 /* With the ticker's lock. */

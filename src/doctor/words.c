@@ -29,7 +29,6 @@ static words bytes(double nbytes)
 /* Appends to a text of `size` bytes. */
 static void add(char *text, size_t size, const char *format, ...) LADLE_PRINTF(3, 4);
 
-
 static void add(char *text, size_t size, const char *format, ...)
 {
     size_t length = strlen(text);
@@ -64,14 +63,22 @@ static void tell_classes(const int64_t *growth, ladle_verdict *verdict)
         SAY("; %.0f %% of it in blocks of %lld to %lld bytes", share, from, (long long)ladle_size_class_limit(most));
 }
 
+static void tell_rise(const ladle_findings *found, int64_t to, ladle_verdict *verdict)
+{
+    if (found->need_begin > to / 100)
+        SAY("live memory rose from %s to %s", BYTES(found->need_begin), BYTES(to));
+    else
+        SAY("live memory rose to %s", BYTES(to));
+}
+
 static void tell_leak(const ladle_findings *found, const ladle_evidence *evidence, ladle_verdict *verdict)
 {
     if (found->reason == LADLE_REASON_SLOW) {
         SAY("beside what comes and goes, live memory grew steadily by %s in %.1f s (%s/s), to the end",
             BYTES(found->nbytes), evidence->settled.bin_s * (evidence->settled.count - 1), BYTES(found->rate));
     } else {
-        SAY("live memory rose from %s to %s and was still rising at %s/s", BYTES(found->need_begin),
-            BYTES(evidence->all.floor[LADLE_SERIES_NEED][evidence->all.count - 1]), BYTES(found->rate));
+        tell_rise(found, found->need.last, verdict);
+        SAY(" and was still rising at %s/s", BYTES(found->rate));
     }
     const ladle_bins *bins = &evidence->settled;
     int64_t python = bins->floor[LADLE_SERIES_PYTHON][bins->count - 1] - bins->floor[LADLE_SERIES_PYTHON][0];
@@ -88,8 +95,8 @@ static void tell_leak(const ladle_findings *found, const ladle_evidence *evidenc
 static void tell_heap(const ladle_findings *found, const ladle_evidence *evidence, ladle_verdict *verdict)
 {
     if (found->kind == LADLE_VERDICT_FRAGMENTATION) {
-        SAY("the allocator held %s, although the program never had more than %s live at once: %s in holes that new "
-            "blocks did not fit in",
+        SAY("the allocator held %s, although the program never had more than %s live at once: %s of holes that "
+            "new blocks were not placed in",
             BYTES(evidence->held_most), BYTES(evidence->need_most), BYTES(found->nbytes));
         if (evidence->arenas_most >= 4)
             SAY(", spread over %lld arenas", (long long)evidence->arenas_most);
@@ -145,15 +152,16 @@ void ladle_findings_tell(const ladle_findings *found, const ladle_evidence *evid
     case LADLE_VERDICT_FRAGMENTATION:
     case LADLE_VERDICT_RETENTION: tell_heap(found, evidence, verdict); break;
     case LADLE_VERDICT_GARBAGE:
-        SAY("live memory rose from %s to %s, and Python's collector freed %s of it when asked at the end: objects that "
-            "refer to each other, which it was not called often enough to find",
-            BYTES(found->need_begin), BYTES(found->need.late), BYTES(evidence->garbage));
+        tell_rise(found, found->need.last, verdict);
+        SAY(", and Python's collector freed %s of it when asked at the end: objects that refer to each other, which it "
+            "was not called often enough to find",
+            BYTES(evidence->garbage));
         CURE("gc.collect() after each step; better, break the cycle: weakref for the reference back, or del the large "
              "member when it is done with.");
         break;
     case LADLE_VERDICT_FILE_PAGES:
         SAY("resident pages of files rose by %s after start-up, to %s: the system takes them back when it needs memory",
-            BYTES(found->nbytes), BYTES(found->file.late));
+            BYTES(found->nbytes), BYTES(found->file.rises ? found->file.last : found->file.late));
         CURE("Nothing, as a rule; where a limit counts them: read instead of mmap, or madvise(MADV_DONTNEED) what is "
              "done with.");
         break;

@@ -311,7 +311,7 @@ static moment maps_without_end(double t, uint64_t *random)
 static void expect(const char *name, shape program, ladle_verdict_kind kind)
 {
     static const int64_t counts[] = {12, 30, 60, 150, 500};
-    static const double seconds[] = {0.5, 3, 600};
+    static const double seconds[] = {1.2, 3, 600};
     for (size_t c = 0; c < N_OF(counts); c++)
         for (size_t s = 0; s < N_OF(seconds); s++) {
             run in;

@@ -24,14 +24,16 @@ def refusal(run: Run, status: int, *words: str | Path) -> str:
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ([], "ladle: no verb given: try ls, show, digest, cat or scan; see 'ladle --help'"),
+        ([], "ladle: no verb given: try ls, show, digest, cat, scan or doctor; see 'ladle --help'"),
         (
             ["lss"],
-            "ladle: lss: unknown verb; try ls, show, digest, cat or scan; see 'ladle --help'",
+            "ladle: lss: unknown verb; try ls, show, digest, cat, scan or doctor; "
+            "see 'ladle --help'",
         ),
         (
             ["-x"],
-            "ladle: -x: unknown option; try ls, show, digest, cat or scan; see 'ladle --help'",
+            "ladle: -x: unknown option; try ls, show, digest, cat, scan or doctor; "
+            "see 'ladle --help'",
         ),
         (["ls"], "ladle: ls: no file given: ladle ls FILE; see 'ladle ls --help'"),
         (["show"], "ladle: show: no file given: ladle show FILE[:TABLE]; see 'ladle show --help'"),
@@ -143,12 +145,12 @@ def test_control_characters_in_errors(run: Run, tmp_path: Path) -> None:
 def test_help(run: Run, word: str) -> None:
     result = run(word)
     assert (result.returncode, result.stderr) == (0, "")
-    for verb in VERBS:
+    for verb in [*VERBS, "doctor"]:
         assert re.search(rf"^  {verb} ", result.stdout, re.MULTILINE)
         of_verb = run(verb, word)
         assert (of_verb.returncode, of_verb.stderr) == (0, "")
         assert of_verb.stdout.startswith(f"Usage: ladle {verb} ")
-        assert "--budget SIZE" in of_verb.stdout
+        assert ("--budget SIZE" in of_verb.stdout) == (verb != "doctor")
         assert max(map(len, of_verb.stdout.splitlines())) <= 100
 
 

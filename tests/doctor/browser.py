@@ -70,6 +70,8 @@ class Browser:
         ]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        # A page of a window in the background gets no focus events.
+        self.call("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def receive(self, deadline: float) -> dict[str, Any]:
         while b"\0" not in self.buffer:

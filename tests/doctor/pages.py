@@ -440,8 +440,8 @@ def nothing() -> Report:
     }
 
 
-def long_run(count: int = 40_000) -> Report:
-    """Eleven hours, with one sample of a peak that must not be lost."""
+def long_run(count: int = 20_000) -> Report:
+    """Five hours, with one sample of a peak that must not be lost."""
     choice = random.Random(5)
     times = list(range(count))
     live = [(200 + 60 * math.sin(i / 700) + 30 * choice.random()) * MB for i in times]

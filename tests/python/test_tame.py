@@ -141,6 +141,46 @@ def test_from_many_threads():
     assert threads() == 0
 
 
+THRESHOLD = """
+import ladle
+
+def go_back(count):  # every second block of 1 MB is freed: whether its memory goes back at once
+    blocks = [bytearray(1_000_000) for _ in range(count)]
+    rss = ladle.memory.info()["rss"]
+    pins = blocks[1::2]
+    del blocks
+    return rss - ladle.memory.info()["rss"] > count * 1_000_000 // 4
+
+# More blocks each time than there is free room in the heap, which is used up first.
+bytearray(20_000_000)  # freed: glibc keeps blocks up to that size in its heap from now on
+answers = [go_back(20)]
+ladle.memory.tame()
+answers.append(go_back(100))
+ladle.memory.untame()
+answers.append(go_back(100))
+print(*answers)
+"""
+
+
+@glibc_only
+@pytest.mark.parametrize("variable", [None, "MALLOC_MMAP_THRESHOLD_"])
+def test_large_blocks_have_mappings_of_their_own(variable):
+    environment = dict(os.environ)
+    for name in ("MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
+        environment.pop(name, None)
+    if variable:
+        environment[variable] = str(8 << 20)  # what the user wants is not changed
+    answer = subprocess.run(
+        [sys.executable, "-c", THRESHOLD],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    expected = ["False", "False", "False"] if variable else ["False", "True", "False"]
+    assert answer.stdout.split() == expected
+
+
 FORK = """
 import os, sys, time
 from pathlib import Path
@@ -202,7 +242,12 @@ def test_an_allocator_that_cannot_be_asked_is_said_so(monkeypatch):
     try:
         assert not found.active
         assert "nothing is done" in repr(found)
-        assert found.figures == {"trims": 0, "returned": 0, "cpu_ns": 0}
+        assert found.figures == {
+            "trims": 0,
+            "returned": 0,
+            "cpu_ns": 0,
+            "sets_threshold": False,
+        }
     finally:
         ladle.memory.untame()
 

@@ -218,12 +218,23 @@ def test_bad_intervals(interval):
 
 
 def test_a_long_watch_keeps_its_whole_history():
-    with ladle.memory.watch(0.001, probe=False) as watch:
-        time.sleep(3)
+    watch = ladle.memory.watch(1000, probe=False).start()
+    for _ in range(3000):
+        watch._core.sample("inside")
+    watch.stop()
     samples = watch.samples
-    assert 200 < len(samples) <= 520
-    assert samples["time_s"][0] < 0.5
-    assert samples["time_s"][-1] > 2.9
+    assert 250 < len(samples) <= 520
+    assert samples["kind"][0] == 0
+    assert samples["kind"][-1] == 5
+    assert (np.diff(samples["time_s"]) > 0).all()
+
+
+def test_a_fast_watch_has_as_many_samples_of_early_as_of_late():
+    with ladle.memory.watch(0.001, probe=False) as watch:
+        time.sleep(6)
+    times = watch.samples["time_s"]
+    assert 100 < len(times) <= 520
+    assert 0.1 < np.mean(times < 3) < 0.9
 
 
 def test_it_is_drawn_in_a_notebook():

@@ -7,25 +7,34 @@
 
 #define SMALL 64
 
+/* The rest of the run: as much comes as goes. */
+static void go_on(void)
+{
+    for (int step = 0; step < 100; step++) {
+        void *work = take(300 * KB);
+        pause_ms(10);
+        give_back(work, 300 * KB);
+    }
+}
+
 static void between(void)
 {
-    enum { COUNT = 1500 };
-    static void *large[COUNT], *volatile small[COUNT];
+    enum { COUNT = 1500, FEWER = 1200 };
+    static void *large[COUNT];
     const size_t first = 60 * KB, second = 70 * KB;
     for (int i = 0; i < COUNT; i++) {
         large[i] = take(first);
-        small[i] = take(SMALL);
-        if (i % 30 == 0)
+        hold(take(SMALL));
+        if (i % 60 == 0)
             pause_ms(10);
     }
     for (int i = 0; i < COUNT; i++)
         give_back(large[i], first);
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < FEWER; i++) {
         large[i] = take(second);
-        if (i % 15 == 0)
+        if (i % 60 == 0)
             pause_ms(10);
     }
-    pause_ms(100);
 }
 
 static void shrink(void)
@@ -36,7 +45,7 @@ static void shrink(void)
         size_t count = 24 * MB / nbytes < 400 ? 24 * MB / nbytes : 400;
         for (size_t i = 0; i < count; i++) {
             kept[round][i] = take(nbytes);
-            if (i % 40 == 0)
+            if (i % 80 == 0)
                 pause_ms(10);
         }
         for (size_t i = 0; i < count; i++) {
@@ -45,7 +54,7 @@ static void shrink(void)
                 kept[round][i] = small;
             count_live(SMALL - (int64_t)nbytes);
         }
-        pause_ms(50);
+        pause_ms(20);
     }
 }
 
@@ -57,5 +66,6 @@ int main(int argc, char **argv)
         shrink();
     else
         return fprintf(stderr, "usage: fragmentation between|shrink\n"), 2;
+    go_on();
     return tell_truth(0);
 }

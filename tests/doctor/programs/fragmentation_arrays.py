@@ -9,10 +9,13 @@ import truth
 kept = []
 for step in range(20):
     arrays = [np.ones(20_000 + 4_000 * step, dtype=np.uint8) for _ in range(200)]
-    truth.pause(0.06)
+    truth.pause(0.02)
     for array in arrays:
         array.resize(600, refcheck=False)
     kept.extend(arrays)
     del arrays, array
-    truth.pause(0.03)
+    truth.pause(0.02)
+for _ in range(100):
+    arrays = [np.ones(20_000, dtype=np.uint8) for _ in range(50)]
+    truth.pause()
 truth.tell(live=sum(array.nbytes for array in kept))

@@ -3,12 +3,10 @@
 
 int main(void)
 {
-    static void *volatile lost[15000];
-    size_t count = 0;
     for (int step = 0; step < 150; step++) {
         void *work = take(300 * KB);
         for (int i = 0; i < 100; i++)
-            lost[count++] = take(10 * KB);
+            hold(take(10 * KB));
         give_back(work, 300 * KB);
         pause_ms(10);
     }
