@@ -121,41 +121,6 @@ typedef struct ladle_verdict {
 /* `samples` in order of time, all of one process. Never fails: what cannot be told is "not enough evidence". */
 LADLE_API void ladle_doctor_judge(const ladle_sample *samples, int64_t count, ladle_verdict *verdict);
 
-/* --- recordings ------------------------------------------------------------------------------ */
-
-typedef enum ladle_recording_end {
-    LADLE_RECORDING_RUNS = 0, /* or was killed: an observer knows better */
-    LADLE_RECORDING_EXITED,   /* the process came to its end */
-    LADLE_RECORDING_REPLACED  /* by exec */
-} ladle_recording_end;
-
-typedef struct ladle_recording ladle_recording;
-
-/* Opens what the meter of one process wrote, or writes. Returns owned. Fails with NOT_FOUND, IO, CORRUPT (not a
- * recording, or cut), UNSUPPORTED (of another version of the meter). One thread at a time. */
-LADLE_API ladle_recording *ladle_recording_open(const char *path, ladle_error *error);
-LADLE_API void ladle_recording_release(ladle_recording *recording);
-
-LADLE_API int64_t ladle_recording_pid(const ladle_recording *recording);
-LADLE_API int64_t ladle_recording_parent(const ladle_recording *recording);
-LADLE_API int64_t ladle_recording_start_ns(const ladle_recording *recording); /* CLOCK_MONOTONIC */
-LADLE_API ladle_recording_end ladle_recording_ended(const ladle_recording *recording);
-LADLE_API const char *
-ladle_recording_command(const ladle_recording *recording); /* arguments, joined by spaces; borrows */
-LADLE_API const char *
-ladle_recording_allocator(const ladle_recording *recording); /* "glibc", "mimalloc", ...; borrows */
-
-/* Samples that the process took itself so far, in order of time; borrows until the next call or the release. */
-LADLE_API const ladle_sample *ladle_recording_samples(ladle_recording *recording, int64_t *count);
-
-/* Takes a sample from outside: the kernel's figures of the process, the counters as they stand, the allocator's
- * figures of the last inside sample; asks the process to take one itself. Fails with NOT_FOUND when it is gone. */
-LADLE_API ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *sample, ladle_error *error);
-
-/* The counters as they stand, of a process that lives or is gone: what it had when it was killed. All other figures of
- * the sample are -1. */
-LADLE_API void ladle_recording_counters(ladle_recording *recording, ladle_sample *sample);
-
 /* --- this process, without a meter ----------------------------------------------------------- */
 
 /* The allocator that serves malloc: "glibc", "mimalloc", "jemalloc", "tcmalloc", or "unknown". Borrows: static. */
@@ -217,6 +182,92 @@ LADLE_API void ladle_tamer_read(ladle_tamer *tamer, ladle_tame_figures *figures)
  * what it was cannot be asked, and that growth not be switched on again. Twice is allowed. */
 LADLE_API void ladle_tamer_stop(ladle_tamer *tamer);
 LADLE_API void ladle_tamer_release(ladle_tamer *tamer);
+
+/* --- recordings ------------------------------------------------------------------------------ */
+
+typedef enum ladle_recording_end {
+    LADLE_RECORDING_RUNS = 0, /* or was killed: an observer knows better */
+    LADLE_RECORDING_EXITED,   /* the process came to its end */
+    LADLE_RECORDING_REPLACED  /* by exec */
+} ladle_recording_end;
+
+typedef struct ladle_recording ladle_recording;
+
+/* Opens what the meter of one process wrote, or writes. Returns owned. Fails with NOT_FOUND, IO, CORRUPT (not a
+ * recording, or cut), UNSUPPORTED (of another version of the meter). One thread at a time. */
+LADLE_API ladle_recording *ladle_recording_open(const char *path, ladle_error *error);
+LADLE_API void ladle_recording_release(ladle_recording *recording);
+
+LADLE_API int64_t ladle_recording_pid(const ladle_recording *recording);
+LADLE_API int64_t ladle_recording_parent(const ladle_recording *recording);
+LADLE_API int64_t ladle_recording_start_ns(const ladle_recording *recording); /* CLOCK_MONOTONIC */
+LADLE_API ladle_recording_end ladle_recording_ended(const ladle_recording *recording);
+LADLE_API const char *
+ladle_recording_command(const ladle_recording *recording); /* arguments, joined by spaces; borrows */
+LADLE_API const char *
+ladle_recording_allocator(const ladle_recording *recording); /* "glibc", "mimalloc", ...; borrows */
+
+/* Samples that the process took itself so far, in order of time; borrows until the next call or the release. */
+LADLE_API const ladle_sample *ladle_recording_samples(ladle_recording *recording, int64_t *count);
+
+/* Takes a sample from outside: the kernel's figures of the process, the counters as they stand, the allocator's
+ * figures of the last inside sample; asks the process to take one itself. Fails with NOT_FOUND when it is gone. */
+LADLE_API ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *sample, ladle_error *error);
+
+/* The counters as they stand, of a process that lives or is gone: what it had when it was killed. All other figures of
+ * the sample are -1. */
+LADLE_API void ladle_recording_counters(ladle_recording *recording, ladle_sample *sample);
+
+/* --- the map of the heap (`map`) and the stacks of what stays (`stacks`), where the meter was told to keep them -- */
+
+typedef enum ladle_region_kind {
+    LADLE_REGION_HEAP = 0, /* the main heap */
+    LADLE_REGION_ARENA,    /* another arena of the allocator */
+    LADLE_REGION_MAPPED    /* mappings that large blocks have for themselves */
+} ladle_region_kind;
+
+typedef struct ladle_heap_region {
+    uint64_t start; /* address */
+    int64_t nbytes;
+    int32_t kind; /* a ladle_region_kind */
+    /* A character for each page, ended by 0: '.' not resident, '0' resident without a live byte, '1' to '9' used in
+     * tenths, rounded up, 'X' full. */
+    const char *pages;
+} ladle_heap_region;
+
+typedef struct ladle_heap_map {
+    int64_t time_ns; /* as a sample's: near the peak of resident or live bytes */
+    int64_t page_nbytes;
+    int64_t region_count;
+    ladle_heap_region *regions; /* by address */
+} ladle_heap_map;
+
+/* "heap", "arena", "mapped". Borrows: static. */
+LADLE_API const char *ladle_region_kind_name(int32_t kind);
+
+/* Returns owned. Fails with NOT_FOUND where there is none (yet), IO, CORRUPT, NOMEM. */
+LADLE_API ladle_heap_map *ladle_recording_map(const ladle_recording *recording, ladle_error *error);
+LADLE_API void ladle_heap_map_release(ladle_heap_map *map);
+
+/* Estimates: one allocation in so many bytes is looked at, and stands for its neighbours. */
+typedef struct ladle_stack {
+    int64_t nbytes, blocks; /* that are live */
+    int64_t growth;         /* bytes: of these, more than there were in the middle of the run */
+    int64_t frame_count;
+    const char *const *frames; /* innermost first: "function (library)" */
+} ladle_stack;
+
+typedef struct ladle_stacks {
+    int64_t time_ns;      /* as a sample's */
+    int64_t middle_ns;    /* what growth is counted from */
+    int64_t every_nbytes; /* one allocation in so many bytes was looked at */
+    int64_t count;
+    ladle_stack *stacks; /* most live bytes first */
+} ladle_stacks;
+
+/* Returns owned. Fails with NOT_FOUND where there are none (yet), IO, CORRUPT, NOMEM. */
+LADLE_API ladle_stacks *ladle_recording_stacks(const ladle_recording *recording, ladle_error *error);
+LADLE_API void ladle_stacks_release(ladle_stacks *stacks);
 
 #ifdef __cplusplus
 }
