@@ -75,9 +75,10 @@ function complete(element, attributes, children) {
     return element;
 }
 
-/* Sentences of the tool: figures stay on one line with their units. */
+/* What the tool says, as a sentence; figures stay on one line with their units. */
 function prose(text) {
-    return String(text).replace(/(\d) (?=(%|[kMGT]?i?B|ms|s|min|h|bytes)(\W|$))/g, "$1\u00a0");
+    const sentence = text ? capitalized(String(text)) + (/[.!?:;)]\s*$/.test(text) ? "" : ".") : "";
+    return sentence.replace(/(\d) (?=(%|[kMGT]?i?B|ms|s|min|h|bytes)(\W|$))/g, "$1\u00a0");
 }
 
 /* make("p", {class: "note"}, "text", other_element): attributes that are functions listen to the event of that name. */
@@ -233,17 +234,16 @@ function draw_head(report) {
     const fact = (name, ...content) => facts.push(make("dt", null, name), make("dd", null, ...content));
     const command = (report.command || []).map(quoted).join(" ");
     fact("command", make("bdi", {class: "mono"}, command || "unknown"));
-    if (is_number(report.status)) {
-        const end = state.process && state.process.end ? state.process.end : "ended";
-        fact(
-            "ended",
-            end === `exited ${report.status}` ? `with status ${report.status}` : `${end}, status ${report.status}`
-        );
-    }
     const processes = report.processes || [];
+    if (is_number(report.status)) {
+        const end = processes.length === 1 && processes[0].end ? processes[0].end : "";
+        const after = is_known(report.seconds) ? ` after ${duration(report.seconds)}` : "";
+        fact("ended", `with status ${report.status}${after}`, end && !end.startsWith("exited") ? `, ${end}` : "");
+    }
     if (processes.length > 1) {
         const unmetered = processes.filter((process) => process.metered === false).length;
-        fact("processes", `${processes.length}` + (unmetered ? `, ${unmetered} of them not metered` : ""));
+        const peak = is_known(report.peak_rss) ? `; all together had at most ${bytes(report.peak_rss)} resident` : "";
+        fact("processes", `${processes.length}`, unmetered ? `, ${unmetered} of them not metered` : "", peak);
     }
     const platform = report.platform || {};
     const words = [platform.system, platform.libc].filter(Boolean);
@@ -321,12 +321,11 @@ function by_peak(report) {
 function sparkline(process, total_s) {
     const samples = samples_of(process);
     const svg = draw("svg", {viewBox: "0 0 120 24", preserveAspectRatio: "none", "aria-hidden": true});
-    const start = process.start_s || 0;
     const top = highest_rss(samples);
     const points = decimated(samples, 40)
                        .map(
                            (i) =>
-                               [((start + samples.time[i]) / total_s) * 120,
+                               [(samples.time[i] / total_s) * 120,
                                 23 - (samples.rss[i] / top) * 21,
     ]
                        );
@@ -347,11 +346,7 @@ function draw_processes(all_shown) {
         show("processes");
         return;
     }
-    const end_of = (process) => {
-        const time = samples_of(process).time;
-        return (process.start_s || 0) + (time.length ? time[time.length - 1] : 0);
-    };
-    const total_s = Math.max(...processes.map(end_of)) || 1;
+    const total_s = Math.max(...processes.map((process) => samples_of(process).time.at(-1) || 0)) || 1;
     const shown = processes.filter((each, i) => all_shown || i < PROCESSES_SHOWN || each === state.process);
     const rows = shown.map(
         (process) => make(
@@ -408,7 +403,7 @@ function draw_diagnosis(process) {
                     `${process.pid}: ${process.metered === false ? "not metered" : process.verdict || "no verdict"}. `
                 ),
                 prose(process.sentence || ""),
-                process.cure ? prose(` Cure: ${process.cure}`) : ""
+                process.cure ? ` Cure: ${prose(process.cure)}` : ""
             ),
         );
     }
@@ -462,8 +457,7 @@ function main() {
     }
     const report = state.report;
     const processes = by_peak(report);
-    state.process = processes.find((each) => each.verdict === report.verdict && each.sentence === report.sentence) ||
-        processes[0] || null;
+    state.process = (report.processes || [])[report.decides] || processes[0] || null;
     draw_head(report);
     draw_trial(report);
     draw_footer(report, text);

@@ -33,11 +33,13 @@ function geometry_of(process, samples, width) {
     const height = narrow ? 270 : 440;
     const box = {left: 48, right: width - 10, top: 34, bottom: height - 28};
     const peak = highest_rss(samples);
-    const live = is_known(process.peak_live) && process.peak_live <= 1.4 * peak ? process.peak_live : null;
+    const live = is_known(process.peak_live) && process.peak_live > 0 && process.peak_live <= 1.4 * peak ?
+        process.peak_live :
+        null;
     const top = Math.max(peak, live || 0) * 1.03;
     const first = samples.time[0];
     const last = samples.time[samples.time.length - 1];
-    const from = first >= 0 && first < 0.2 * last ? 0 : first;
+    const from = first >= 0 && first < 0.5 * last ? 0 : first;
     const span = last - from || 1;
     return {
         narrow,
@@ -157,7 +159,7 @@ function caption_of(process, samples) {
     if (samples.time.length === 1) {
         words.push("One sample only: nothing can be said about growth.");
     } else if (samples.time.length > 1) {
-        words.push(`${count(samples.time.length)} samples in ${duration(samples.time[samples.time.length - 1])}.`);
+        words.push(`${count(samples.time.length)} samples in ${duration(samples.time.at(-1) - samples.time[0])}.`);
     }
     if (samples.time.length && is_known(process.peak_live) && process.peak_live > 1.4 * highest_rss(samples)) {
         words.push(`Most ever live: ${

@@ -19,11 +19,11 @@ function draw_trial(report) {
     if (advice.sentence) {
         show("advice", prose(advice.sentence));
     }
-    draw_environment(advice.environment || {});
+    draw_environment(advice.allocator ? advice.environment || {} : {});
     const tried = trial.filter((row) => row.available !== false && PANELS.some((panel) => is_range(row[panel.key])));
     const panels = PANELS.map((panel) => draw_panel(panel, tried, advice.allocator)).filter(Boolean);
     show("trial-panels", ...panels);
-    draw_trial_notes(trial, tried, advice.allocator);
+    draw_trial_notes(trial, tried, advice);
 }
 
 function lines_of(environment) {
@@ -124,17 +124,16 @@ function figures(panel, row, first) {
 }
 
 /* What the bars cannot say: who is missing, whose runs went wrong, how each is switched on. */
-function draw_trial_notes(trial, tried, advised) {
+function draw_trial_notes(trial, tried, advice) {
     const notes = [];
-    const plain = trial[0];
-    const runs = (plain.runs || []).length;
-    const ranges = runs > 1 ? `Bars are medians of ${runs} runs, whiskers go from the least to the most; the` :
-                              "One run each; the";
-    const about = make(
-        "p",
-        {class: "note"},
-        `${ranges} dashed line is ${plain.allocator}${advised ? `, bold is what is advised` : ""}.`
-    );
+    const about = make("p", {class: "note"});
+    if (tried.length) {
+        const runs = (tried[0].runs || []).length;
+        const many = `Bars are medians of ${runs} runs, whiskers go from the least to the most; the`;
+        const bold = advice.allocator ? ", bold is what is advised" : "";
+        about.append(visible(`${runs > 1 ? many : "One run each; the"} dashed line is ${tried[0].allocator}${bold}. `));
+    }
+    about.append(visible([advice.cost, advice.caution].filter(Boolean).map(prose).join(" ")));
     for (const row of trial) {
         const name = make("b", null, row.allocator);
         if (row.available === false) {
@@ -144,12 +143,15 @@ function draw_trial_notes(trial, tried, advised) {
         }
         if (!tried.includes(row)) {
             notes.push(make("li", {class: "bad"}, name, ` has no figures${row.why_not ? `: ${row.why_not}` : ""}`));
+            continue;
         }
         const other = (row.runs || []).filter((run) => run.same_result === false);
+        const why = row.why_not ? `: ${row.why_not}` : "";
         if (other.length) {
-            const statuses = [...new Set(other.map((run) => run.status))].join(", ");
-            const words = ` gave another result in ${other.length} of ${row.runs.length} runs (status ${statuses})`;
+            const words = ` gave another result in ${other.length} of ${row.runs.length} runs${why}`;
             notes.push(make("li", {class: "bad"}, name, words));
+        } else if (why) {
+            notes.push(make("li", {class: "bad"}, name, why));
         }
     }
     const switches = trial.filter((row) => row.available !== false && lines_of(row.environment || {}).length);

@@ -17,3 +17,12 @@ add_executable(ladle_disk "${PROJECT_SOURCE_DIR}/bench/disk.c")
 ladle_compile_settings(ladle_disk)
 set_target_properties(ladle_disk PROPERTIES OUTPUT_NAME disk RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
 target_link_libraries(ladle_disk PRIVATE ladle_static PkgConfig::LADLE_DEPS Threads::Threads)
+
+# bench/meter.c: the cost of the meter, which it preloads into itself.
+if(TARGET ladle_meter)
+  add_executable(ladle_bench_meter "${PROJECT_SOURCE_DIR}/bench/meter.c")
+  ladle_compile_settings(ladle_bench_meter)
+  set_target_properties(ladle_bench_meter PROPERTIES
+    OUTPUT_NAME meter RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bench")
+  add_dependencies(ladle_bench_meter ladle_meter)
+endif()

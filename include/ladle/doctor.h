@@ -54,6 +54,7 @@ typedef struct ladle_sample {
     int64_t heap_free;       /* of it, what it calls free */
     int64_t heap_returnable; /* of that, resident in whole free pages: what a trim would give back; an estimate */
     int64_t heap_arenas;
+    int64_t heap_largest_holes; /* of heap_free, in the largest free stretch of each arena */
     /* Python */
     int64_t python_arenas; /* bytes in arenas of its object allocator */
     /* by size class: usable bytes and blocks that are live */

@@ -17,6 +17,12 @@
 #define PEAK_SLACK ((int64_t)64 << 10)
 #define THREADS_MOST 4096
 
+/* What is free between two steps of a loop is used again by the next one. Memory that is free for this long does not
+ * serve the next allocations. So many looks are enough, however long the run. */
+#define IDLE_S 0.5
+#define IDLE_LOOKS 256
+#define IDLE_LOOKS_LEAST 2
+
 #define UNSEEN INT64_MAX
 /* More than any machine has: hostile samples cannot overflow what is computed from them. */
 #define BYTES_MOST ((int64_t)1 << 56)
@@ -190,6 +196,56 @@ static void gather_most(ladle_evidence *evidence)
     evidence->need_most = metered_peak >= 0 && exact > need ? exact : need;
 }
 
+/* The sample of [from_ns, to_ns] with the least free memory, NULL if there is none; goes on from *next. */
+static const ladle_sample *least_free(const ladle_evidence *evidence, int64_t *next, int64_t from_ns, int64_t to_ns)
+{
+    const ladle_sample *found = NULL;
+    int64_t least = 0;
+    while (*next < evidence->working && evidence->samples[*next].time_ns < from_ns)
+        ++*next;
+    for (int64_t i = *next; i < evidence->working && evidence->samples[i].time_ns <= to_ns; i++) {
+        const ladle_sample *sample = &evidence->samples[i];
+        if (sample->heap < 0 || sample->rss < 0)
+            continue;
+        int64_t dead = ladle_heap_of(sample).dead;
+        if (found == NULL || dead < least) {
+            found = sample;
+            least = dead;
+        }
+    }
+    return found;
+}
+
+static void gather_idle(ladle_evidence *evidence, int64_t cut_ns)
+{
+    double free[IDLE_LOOKS], held[IDLE_LOOKS], largest[IDLE_LOOKS];
+    double span = (double)(cut_ns - evidence->settled_ns), wanted = span * 1e-9 / IDLE_S;
+    int looks = wanted > IDLE_LOOKS ? IDLE_LOOKS : (int)wanted, count = 0;
+    int64_t next = 0;
+    evidence->idle_largest = -1;
+    for (int look = 0; look < looks; look++) {
+        int64_t from_ns = evidence->settled_ns + (int64_t)(span * look / looks);
+        const ladle_sample *sample = least_free(evidence, &next, from_ns, from_ns + (int64_t)(IDLE_S * 1e9));
+        if (sample == NULL)
+            continue;
+        ladle_split split;
+        ladle_doctor_split(sample, 0, &split);
+        free[count] = (double)(split.nbytes[LADLE_SHARE_RETURNABLE] + split.nbytes[LADLE_SHARE_PINNED]);
+        held[count] = (double)held_of(sample, &split);
+        /* An observer's sample has the allocator's word from before. If that knew of little of what is free, it knew
+         * nothing of its holes. */
+        largest[count] = (double)sample->heap_largest_holes;
+        if (largest[count] > 0 && (double)sample->heap_free < 0.5 * free[count])
+            largest[count] = free[count];
+        count++;
+    }
+    if (count < IDLE_LOOKS_LEAST)
+        return;
+    evidence->idle = (int64_t)ladle_median(free, count);
+    evidence->idle_held = (int64_t)ladle_median(held, count);
+    evidence->idle_largest = (int64_t)ladle_median(largest, count);
+}
+
 static int64_t wanted_bytes(const ladle_sample *sample)
 {
     return (sample->live_requested >= 0 ? tame(sample->live_requested) : live_of(sample)) + tame(sample->python_arenas);
@@ -241,4 +297,5 @@ void ladle_evidence_gather(ladle_evidence *evidence, const ladle_sample *samples
     int64_t cut = evidence->end_ns - (int64_t)(TIDYING_SHARE * (double)(evidence->end_ns - evidence->begin_ns));
     ladle_bins_fill(&evidence->all, samples, evidence->working, evidence->begin_ns, cut);
     ladle_bins_fill(&evidence->settled, samples, evidence->working, evidence->settled_ns, cut);
+    gather_idle(evidence, cut);
 }

@@ -25,6 +25,10 @@ const char *ladle_verdict_name(ladle_verdict_kind kind)
 #define EXCESS_SHARE_INEXACT 0.5
 /* Retained: a quarter of the heap was not needed at any time of the last quarter of the run. */
 #define RETAINED_SHARE 0.25
+/* Scattered: for most of the time this share of the heap is free, and the largest free stretches are less than half
+ * of it. glibc returns only what is free at the end of an arena; one stretch would be there, or one block away. */
+#define IDLE_SHARE 0.3
+#define STRETCH_SHARE 0.5
 /* The probe must find this share of the growth to call it garbage. */
 #define GARBAGE_SHARE 0.5
 /* A slow leak, by the floor of a size class: so many bytes, in bins that nearly all rise, none of which has most of
@@ -63,19 +67,27 @@ static void late_heap(const ladle_evidence *evidence, int64_t *held, int64_t *li
     }
 }
 
+static bool is_scattered(const ladle_evidence *evidence, int64_t matters)
+{
+    return evidence->idle >= matters && (double)evidence->idle >= IDLE_SHARE * (double)evidence->idle_held &&
+           evidence->idle_largest > 0 && (double)evidence->idle_largest < STRETCH_SHARE * (double)evidence->idle;
+}
+
 static void judge_heap(const ladle_evidence *evidence, ladle_findings *found)
 {
     int64_t matters = found->matters, excess = evidence->held_most - evidence->need_most;
     double share = evidence->need_is_exact ? EXCESS_SHARE : EXCESS_SHARE_INEXACT;
-    if (excess >= matters && (double)excess >= share * (double)evidence->need_most)
-        offer(found, LADLE_VERDICT_FRAGMENTATION, LADLE_REASON_NONE, excess);
     int64_t held, live;
     late_heap(evidence, &held, &live);
     found->held_late = held;
     found->live_late = live;
     int64_t needed_once = held < evidence->need_most ? held : evidence->need_most;
     int64_t retained = needed_once - live;
-    if (retained >= matters && (double)retained >= RETAINED_SHARE * (double)held)
+    if (excess >= matters && (double)excess >= share * (double)evidence->need_most)
+        offer(found, LADLE_VERDICT_FRAGMENTATION, LADLE_REASON_NONE, excess);
+    else if (is_scattered(evidence, matters))
+        offer(found, LADLE_VERDICT_FRAGMENTATION, LADLE_REASON_SCATTERED, evidence->idle);
+    else if (retained >= matters && (double)retained >= RETAINED_SHARE * (double)held)
         offer(found, LADLE_VERDICT_RETENTION, LADLE_REASON_NONE, retained);
 }
 

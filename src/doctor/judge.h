@@ -10,6 +10,7 @@ typedef enum ladle_reason {
     LADLE_REASON_SHORT,      /* not enough: few samples, little time */
     LADLE_REASON_NEED,       /* levels off: what is live */
     LADLE_REASON_REST,       /* levels off, or not enough: what no allocator explains */
+    LADLE_REASON_SCATTERED,  /* fragmentation: free for long, in many holes, in a heap that was needed */
     LADLE_REASON_SLOW,       /* leak: by size class, below the noise of all that is live */
     LADLE_REASON_UNEXPLAINED /* not enough: RSS grew, nothing has a trend */
 } ladle_reason;

@@ -303,6 +303,7 @@ ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *s
     sample->time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - header->start_ns;
     total_counters(recording, sample);
     sample->heap = sample->heap_free = sample->heap_returnable = sample->heap_arenas = -1;
+    sample->heap_largest_holes = -1;
     int64_t count;
     const ladle_sample *inside = ladle_recording_samples(recording, &count);
     if (count > 0) {
@@ -310,6 +311,7 @@ ladle_status ladle_recording_observe(ladle_recording *recording, ladle_sample *s
         sample->heap_free = inside[count - 1].heap_free;
         sample->heap_returnable = inside[count - 1].heap_returnable;
         sample->heap_arenas = inside[count - 1].heap_arenas;
+        sample->heap_largest_holes = inside[count - 1].heap_largest_holes;
     }
     if (recording->may_write)
         atomic_fetch_add(&header->wanted, 1);

@@ -74,9 +74,10 @@ _Static_assert(sizeof(ladle_meter_slot) % LADLE_METER_PAGE == 0, "slots are whol
 static inline int ladle_size_class(uint64_t usable)
 {
     uint64_t last = usable > 16 ? usable - 1 : 15;
-    int exponent = 63 - __builtin_clzll(last); /* at least 3 */
-    int size_class = (exponent - 4) * 4 + (int)((last >> (exponent - 2)) & 3) + 1;
-    return size_class < LADLE_SIZE_CLASSES - 1 ? size_class : LADLE_SIZE_CLASSES - 1;
+    uint32_t exponent = 63 ^ (uint32_t)__builtin_clzll(last); /* at least 3 */
+    /* The bits from the highest one on are 4 to 7. */
+    uint32_t size_class = exponent * 4 + (uint32_t)(last >> (exponent - 2)) - 19;
+    return (int)(size_class < LADLE_SIZE_CLASSES - 1 ? size_class : LADLE_SIZE_CLASSES - 1);
 }
 
 /* Adds up slots [0, slots_used) into the meter's fields of `sample`; what a thread has not stored yet may make a

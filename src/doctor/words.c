@@ -94,7 +94,15 @@ static void tell_leak(const ladle_findings *found, const ladle_evidence *evidenc
 
 static void tell_heap(const ladle_findings *found, const ladle_evidence *evidence, ladle_verdict *verdict)
 {
-    if (found->kind == LADLE_VERDICT_FRAGMENTATION) {
+    if (found->reason == LADLE_REASON_SCATTERED) {
+        SAY("of the %s that the allocator held, %s were free for most of the time and went unused for half a second "
+            "and longer, scattered in holes between live blocks (the largest %s); the largest need was %s",
+            BYTES(evidence->idle_held), BYTES(found->nbytes), BYTES(evidence->idle_largest),
+            BYTES(evidence->need_most));
+        CURE("malloc_trim(0) between steps returns whole pages of the holes: in Python ladle.memory.tame() does. "
+             "Compare allocators on it: ladle doctor --allocators glibc,glibc-tuned,mimalloc,jemalloc,tcmalloc -- "
+             "COMMAND.");
+    } else if (found->kind == LADLE_VERDICT_FRAGMENTATION) {
         SAY("the allocator held %s, although the program never had more than %s live at once: %s of holes that "
             "new blocks were not placed in",
             BYTES(evidence->held_most), BYTES(evidence->need_most), BYTES(found->nbytes));

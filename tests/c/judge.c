@@ -15,7 +15,8 @@ static ladle_sample unknown_sample(void)
     sample.minor_faults = sample.major_faults = -1;
     sample.live_requested = sample.live_usable = sample.live_blocks = sample.peak_live = -1;
     sample.allocations = sample.frees = sample.allocated = -1;
-    sample.heap = sample.heap_free = sample.heap_returnable = sample.heap_arenas = sample.python_arenas = -1;
+    sample.heap = sample.heap_free = sample.heap_returnable = sample.heap_arenas = -1;
+    sample.heap_largest_holes = sample.python_arenas = -1;
     return sample;
 }
 

@@ -48,6 +48,7 @@ _FIGURES = [
     "heap_free",
     "heap_returnable",
     "heap_arenas",
+    "heap_largest_holes",
     "python_arenas",
 ]
 

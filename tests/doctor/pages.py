@@ -86,10 +86,15 @@ def report_of(process: Report, *others: Report, **other: Any) -> Report:
         "cure": process["cure"],
         "status": 0,
         "command": process["command"].split(),
+        "seconds": max([each["split"]["time_s"][-1:] or [0] for each in (process, *others)])[0],
+        "peak_rss": sum(each["peak_rss"] for each in (process, *others)),
+        "final_rss": sum(each["final_rss"] for each in (process, *others)),
         "platform": PLATFORM,
+        "decides": 0,
         "processes": [process, *others],
         "trial": [],
-        "advice": {"allocator": None, "sentence": "", "environment": {}},
+        "plain": None,
+        "advice": None,
         **other,
     }
 
@@ -166,6 +171,7 @@ def trial_row(allocator: str, *figures: tuple[float, float, float], **other: Any
     row: Report = {
         "allocator": allocator,
         "available": True,
+        "in_force": True,
         "package": None,
         "why_not": None,
         "environment": {},
@@ -219,6 +225,7 @@ def trial() -> list[Report]:
         {
             "allocator": "jemalloc",
             "available": False,
+            "in_force": False,
             "package": "libjemalloc2",
             "why_not": "libjemalloc.so.2 was not found",
             "environment": {},
@@ -284,6 +291,9 @@ def fragmentation() -> Report:
             "MALLOC_MMAP_THRESHOLD_": "131072",
             "MALLOC_TRIM_THRESHOLD_": "131072",
         },
+        "cost": "With the meter the command takes 61.90 s, without it 61.20 s in one run (+1 %); "
+        "peak RSS 1162.0 and 1160.4 MB.",
+        "caution": "",
     }
     return report_of(process, trial=trial(), advice=advice)
 
@@ -351,8 +361,10 @@ def leak() -> Report:
     return report_of(process, status=137)
 
 
-def worker_split(choice: random.Random, seconds: float, size: float) -> dict[str, list[float]]:
-    times = [seconds * i / 60 for i in range(61)]
+def worker_split(
+    choice: random.Random, seconds: float, size: float, start: float = 0
+) -> dict[str, list[float]]:
+    times = [start + seconds * i / 60 for i in range(61)]
     live = [size * min(1, i / 20) * (0.9 + 0.1 * choice.random()) for i in range(61)]
     return split_of(
         times,
@@ -376,13 +388,19 @@ def many(count: int = 200) -> Report:
         sentence="After the first 20 s resident memory stays at 110 MB.",
     )
     verdicts = ["no growth", "levels off", "retention", "fragmentation", "not enough evidence"]
+    starts = [10 * choice.random() for _ in range(count - 1)]
     others = [
         process_of(
-            worker_split(choice, 5 + 100 * choice.random(), (20 + 500 * choice.random() ** 3) * MB),
+            worker_split(
+                choice,
+                5 + 100 * choice.random(),
+                (20 + 500 * choice.random() ** 3) * MB,
+                starts[i],
+            ),
             pid=1001 + i,
             parent=1000,
             command=f"python -m distributed.cli.dask_worker tcp://127.0.0.1:40573 --name {i}",
-            start_s=10 * choice.random(),
+            start_s=starts[i],
             verdict=choice.choice(verdicts),
             sentence=f"Worker {i} did what workers do.",
         )

@@ -147,7 +147,7 @@ def test_head_says_what_is_wrong_and_what_to_do(show: Open) -> None:
     assert browser.evaluate("document.title") == "Leak – ladle doctor"  # noqa: RUF001
     facts = dict(zip(texts(browser, "#facts dt"), texts(browser, "#facts dd"), strict=True))
     assert facts["command"] == "./reco --events 1000000 input.root"
-    assert facts["ended"] == "killed by SIGKILL, status 137"
+    assert facts["ended"] == "with status 137 after 3.3 min, killed by SIGKILL"
     assert facts["platform"].startswith("Linux 6.1.0 x86_64, glibc 2.36, 8 processors, 33.6 GB")
     assert "1.9 MB a second, 6840 MB an hour" in text(browser, "#chart-caption")
     assert not is_shown(browser, "trial")
@@ -286,21 +286,24 @@ def test_trial_is_shown_side_by_side(show: Open) -> None:
     assert widths[2] / widths[0] == pytest.approx(731 / 1162, abs=0.01)
     assert widths[3] / widths[1] == pytest.approx((760 - 702) / (1181 - 1140), abs=0.1)
     (note,) = texts(browser, "#trial-notes li")
+    assert "+1 %" in text(browser, "#trial-notes p")
     assert note.startswith("jemalloc was not tried: libjemalloc.so.2 was not found; ")
     assert note.endswith("apt-get install libjemalloc2")
 
 
 def test_trial_tells_runs_that_went_wrong(show: Open) -> None:
     report = pages.fragmentation()
+    report["trial"][1]["why_not"] = "the command brings its own allocator"
     report["trial"][2]["runs"][1] |= {"same_result": False, "status": 139}
+    report["trial"][2]["why_not"] = "exit status 139 instead of 0"
     names = ("seconds", "peak_rss", "final_rss", "live", "dead")
     report["trial"][4] |= dict.fromkeys(names) | {"runs": [], "why_not": "it did not load"}
     report["advice"] = {"allocator": None, "sentence": "None: keep glibc.", "environment": {}}
     browser = show(report)
-    assert texts(browser, "#trial-notes li")[0] == (
-        "mimalloc gave another result in 1 of 3 runs (status 139)"
-    )
-    assert texts(browser, "#trial-notes li")[2] == "tcmalloc has no figures: it did not load"
+    notes = texts(browser, "#trial-notes li")
+    assert notes[0] == "glibc-tuned: the command brings its own allocator"
+    assert notes[1] == "mimalloc gave another result in 1 of 3 runs: exit status 139 instead of 0"
+    assert notes[3] == "tcmalloc has no figures: it did not load"
     assert text(browser, "#advice") == "None: keep glibc."
     assert not is_shown(browser, "environment")
     assert texts(browser, ".advised") == []
@@ -456,7 +459,7 @@ def test_data_that_are_no_json_are_refused(show: Open, data: bytes) -> None:
 
 def test_bytes_that_are_not_utf8(show: Open) -> None:
     browser = show(b'{"verdict":"leak","sentence":"caf\xe9 \xed\xa0\x80 \xf0\x9f\xa5\x84"}')
-    assert text(browser, "#sentence") == "caf\ufffd \ufffd\ufffd\ufffd \U0001f944"
+    assert text(browser, "#sentence") == "Caf\ufffd \ufffd\ufffd\ufffd \U0001f944."
 
 
 def test_data_can_be_downloaded(show: Open, tmp_path: Path) -> None:

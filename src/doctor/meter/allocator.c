@@ -169,7 +169,7 @@ const char *meter_allocator_name(void)
 
 void meter_allocator_figures(meter_figures *figures)
 {
-    *figures = (meter_figures){-1, -1, -1, -1};
+    *figures = (meter_figures){-1, -1, -1, -1, -1};
     if (allocator != NULL)
         allocator->figures(figures);
 }

@@ -31,6 +31,8 @@ static struct {
     int64_t heap, free, mapped, arenas;
     int64_t listed;      /* of the arena's free bytes, in its list of sizes */
     int64_t whole_pages; /* in free chunks, resident or not */
+    int64_t largest;     /* free chunk of the arena */
+    int64_t largest_holes;
 } parsed;
 
 static int64_t attribute(const char *line, const char *name)
@@ -45,18 +47,27 @@ static int64_t whole_pages(int64_t nbytes, int64_t count)
     return whole > 0 ? whole : 0;
 }
 
+static void is_hole(int64_t nbytes)
+{
+    if (nbytes > parsed.largest)
+        parsed.largest = nbytes;
+}
+
 static void parse_line(const char *line)
 {
     if (strstr(line, "<heap ") != NULL) {
         parsed.in_heap = true;
         parsed.arenas++;
         parsed.listed = 0;
+        parsed.largest = 0;
     } else if (strstr(line, "</heap>") != NULL) {
         parsed.in_heap = false;
+        parsed.largest_holes += parsed.largest;
     } else if (strstr(line, "<size ") != NULL || strstr(line, "<unsorted ") != NULL) {
         int64_t total = attribute(line, "total=\"");
         parsed.listed += total;
         parsed.whole_pages += whole_pages(total, attribute(line, "count=\""));
+        is_hole(total > 0 ? attribute(line, "to=\"") : 0);
     } else if (strstr(line, "<total type=\"mmap\"") != NULL) {
         parsed.mapped = attribute(line, "size=\"");
     } else if (!parsed.in_heap) {
@@ -69,6 +80,7 @@ static void parse_line(const char *line)
         parsed.free += rest;
         /* What is not listed is the top of the arena, one chunk. */
         parsed.whole_pages += whole_pages(rest - parsed.listed, 1);
+        is_hole(rest - parsed.listed);
     } else if (strstr(line, "<system type=\"current\"") != NULL) {
         parsed.heap += attribute(line, "size=\"");
     }
@@ -168,6 +180,7 @@ static void figures_of_glibc(meter_figures *figures)
     figures->heap = parsed.heap + parsed.mapped;
     figures->heap_free = parsed.free;
     figures->heap_arenas = parsed.arenas;
+    figures->heap_largest_holes = parsed.largest_holes;
     int64_t returnable = parsed.whole_pages - (parsed.whole_pages > 0 ? arenas_not_resident() : 0);
     figures->heap_returnable = returnable > 0 ? returnable : 0;
 }

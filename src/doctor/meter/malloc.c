@@ -11,25 +11,49 @@
 METER_EXPORT void *malloc(size_t nbytes)
 {
     void *block = meter_beneath.malloc(nbytes);
-    if (METER_LIKELY(block != NULL && !meter_is_early(block)))
-        meter_count_allocation(block, nbytes);
-    return block;
+    return METER_LIKELY(block != NULL) ? meter_count_allocation(block, nbytes) : NULL;
+}
+
+/* The rare ways out of free; the common one calls nothing but free. */
+static __attribute__((noinline)) void free_slowly(void *block)
+{
+    if (meter_is_early(block))
+        return;
+    meter_count_free(block);
+    meter_beneath.free(block);
+}
+
+static __attribute__((noinline)) void free_folding(void *block)
+{
+    meter_fold();
+    meter_beneath.free(block);
 }
 
 METER_EXPORT void free(void *block)
 {
-    if (block == NULL || METER_UNLIKELY(meter_is_early(block)))
+    if (block == NULL)
         return;
-    meter_count_free(block);
+    ladle_meter_slot *slot = meter_self.slot;
+    if (METER_UNLIKELY(slot == NULL || meter_is_early(block))) {
+        free_slowly(block);
+        return;
+    }
+    size_t usable = meter_usable_at_once(block);
+    if (METER_UNLIKELY(usable == 0)) {
+        free_slowly(block);
+        return;
+    }
+    if (METER_UNLIKELY(meter_store_free(&slot->classes[meter_class_at_once(usable)], (int64_t)usable))) {
+        free_folding(block);
+        return;
+    }
     meter_beneath.free(block);
 }
 
 METER_EXPORT void *calloc(size_t count, size_t nbytes)
 {
     void *block = meter_beneath.calloc(count, nbytes);
-    if (METER_LIKELY(block != NULL && !meter_is_early(block)))
-        meter_count_allocation(block, count * nbytes);
-    return block;
+    return METER_LIKELY(block != NULL) ? meter_count_allocation(block, count * nbytes) : NULL;
 }
 
 /* An early block cannot grow where it is. */
@@ -48,14 +72,14 @@ METER_EXPORT void *realloc(void *block, size_t nbytes)
         return malloc(nbytes);
     if (METER_UNLIKELY(meter_is_early(block)))
         return leave_early(block, nbytes);
-    size_t usable = meter_usable(block);
+    size_t usable = meter_beneath.usable_size(block);
     meter_count_free(block);
     void *moved = meter_beneath.realloc(block, nbytes);
     if (METER_LIKELY(moved != NULL))
-        meter_count_allocation(moved, nbytes);
-    else if (nbytes != 0) /* failed, and the block is still there */
-        meter_count_allocation(block, usable);
-    return moved;
+        return meter_count_allocation(moved, nbytes);
+    if (nbytes != 0) /* failed, and the block is still there */
+        (void)meter_count_allocation(block, usable);
+    return NULL;
 }
 
 METER_EXPORT void *reallocarray(void *block, size_t count, size_t nbytes)
@@ -71,24 +95,20 @@ METER_EXPORT void *reallocarray(void *block, size_t count, size_t nbytes)
 METER_EXPORT void *memalign(size_t alignment, size_t nbytes)
 {
     void *block = meter_beneath.memalign(alignment, nbytes);
-    if (METER_LIKELY(block != NULL && !meter_is_early(block)))
-        meter_count_allocation(block, nbytes);
-    return block;
+    return METER_LIKELY(block != NULL) ? meter_count_allocation(block, nbytes) : NULL;
 }
 
 METER_EXPORT void *aligned_alloc(size_t alignment, size_t nbytes)
 {
     void *block = meter_beneath.aligned_alloc(alignment, nbytes);
-    if (METER_LIKELY(block != NULL && !meter_is_early(block)))
-        meter_count_allocation(block, nbytes);
-    return block;
+    return METER_LIKELY(block != NULL) ? meter_count_allocation(block, nbytes) : NULL;
 }
 
 METER_EXPORT int posix_memalign(void **out, size_t alignment, size_t nbytes)
 {
     int failed = meter_beneath.posix_memalign(out, alignment, nbytes);
     if (METER_LIKELY(failed == 0 && *out != NULL))
-        meter_count_allocation(*out, nbytes);
+        (void)meter_count_allocation(*out, nbytes);
     return failed;
 }
 
@@ -98,9 +118,7 @@ METER_EXPORT void *valloc(size_t nbytes)
     if (meter_beneath.valloc == NULL)
         return memalign((size_t)sysconf(_SC_PAGESIZE), nbytes);
     void *block = meter_beneath.valloc(nbytes);
-    if (METER_LIKELY(block != NULL))
-        meter_count_allocation(block, nbytes);
-    return block;
+    return METER_LIKELY(block != NULL) ? meter_count_allocation(block, nbytes) : NULL;
 }
 
 METER_EXPORT void *pvalloc(size_t nbytes)
@@ -114,9 +132,7 @@ METER_EXPORT void *pvalloc(size_t nbytes)
         return memalign(page, (nbytes + page - 1) / page * page);
     }
     void *block = meter_beneath.pvalloc(nbytes);
-    if (METER_LIKELY(block != NULL))
-        meter_count_allocation(block, nbytes);
-    return block;
+    return METER_LIKELY(block != NULL) ? meter_count_allocation(block, nbytes) : NULL;
 }
 
 METER_EXPORT size_t malloc_usable_size(void *block)

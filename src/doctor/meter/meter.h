@@ -19,6 +19,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Hidden also where they are declared: the compiler then goes to them without the table of offsets. */
+#pragma GCC visibility push(hidden)
+
 #define METER_LIKELY(x) __builtin_expect(!!(x), 1)
 #define METER_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* The meter's own names are hidden; these are what programs shall find. */
@@ -63,10 +66,9 @@ typedef struct meter_next {
     void *(*aligned_alloc)(size_t alignment, size_t nbytes);
     int (*posix_memalign)(void **out, size_t alignment, size_t nbytes);
     size_t (*usable_size)(void *block);
-    void *(*reallocarray)(void *block, size_t count, size_t nbytes); /* NULL where there is none */
-    void *(*valloc)(size_t nbytes);                                  /* NULL where there is none */
-    void *(*pvalloc)(size_t nbytes);                                 /* NULL where there is none */
-    void (*free_sized)(void *block, size_t nbytes);                  /* NULL where there is none */
+    void *(*valloc)(size_t nbytes);                 /* NULL where there is none */
+    void *(*pvalloc)(size_t nbytes);                /* NULL where there is none */
+    void (*free_sized)(void *block, size_t nbytes); /* NULL where there is none */
     void (*free_aligned_sized)(void *block, size_t alignment, size_t nbytes);
     bool has_glibc_headers; /* the word before a block holds its chunk's size and flags, as glibc writes it */
 } meter_next;
@@ -84,21 +86,34 @@ static inline bool meter_is_early(const void *block)
 }
 size_t meter_early_usable(const void *block);
 
-/* Usable bytes of a block that is not NULL and not early. */
-static inline size_t meter_usable(void *block)
+/* Usable bytes of a block that is not NULL and not early, where a look at its header tells; 0: it has to be asked for.
+ */
+static inline size_t meter_usable_at_once(const void *block)
 {
-    if (METER_LIKELY(meter_beneath.has_glibc_headers)) {
-        size_t size = ((const size_t *)block)[-1];
-        if (METER_LIKELY((size & 2) == 0)) /* not a mapping of its own */
-            return (size & ~(size_t)7) - sizeof(size_t);
-    }
-    return meter_beneath.usable_size(block);
+    if (METER_UNLIKELY(!meter_beneath.has_glibc_headers))
+        return 0;
+    size_t size = ((const size_t *)block)[-1];
+    return METER_LIKELY((size & 2) == 0) /* not a mapping of its own */ ? (size & ~(size_t)7) - sizeof(size_t) : 0;
+}
+
+/* Size classes of usable sizes below METER_TABLE_NBYTES that are multiples of 8, as all of glibc's are: to find the
+ * highest bit takes many processors long. Filled by meter_find. */
+#define METER_TABLE_NBYTES 2048
+extern uint8_t meter_table[METER_TABLE_NBYTES / 8];
+
+static inline int meter_class_at_once(size_t usable)
+{
+    return METER_LIKELY(usable < METER_TABLE_NBYTES) ? meter_table[usable / 8] : ladle_size_class(usable);
 }
 
 /* --- counting --------------------------------------------------------------------------------- */
 
-void meter_slow_allocation(void *block, size_t requested);
+/* The rare cases are out of line, and called last: so the fast path needs no register that must be saved for them. */
+void *meter_count_allocation_asking(void *block, size_t requested);
+void meter_count_free_asking(void *block);
+void *meter_slow_allocation(void *block, size_t requested);
 void meter_slow_free(void *block);
+void *meter_fold_allocation(void *block);
 /* Adds the thread's unfolded bytes to the process's figures, and takes a sample when one is due. */
 void meter_fold(void);
 
@@ -108,15 +123,8 @@ static inline void meter_add(_Atomic int64_t *counter, int64_t value)
     atomic_store_explicit(counter, old + value, memory_order_relaxed);
 }
 
-static inline void meter_count_allocation(void *block, size_t requested)
+static inline void *meter_store_allocation(ladle_meter_class *to, void *block, int64_t usable, size_t requested)
 {
-    ladle_meter_slot *slot = meter_self.slot;
-    if (METER_UNLIKELY(slot == NULL)) {
-        meter_slow_allocation(block, requested);
-        return;
-    }
-    int64_t usable = (int64_t)meter_usable(block);
-    ladle_meter_class *to = &slot->classes[ladle_size_class((uint64_t)usable)];
     int64_t blocks = atomic_load_explicit(&to->allocated_blocks, memory_order_relaxed) + 1;
     atomic_store_explicit(&to->allocated_blocks, blocks, memory_order_relaxed);
     meter_add(&to->allocated_usable, usable);
@@ -124,10 +132,33 @@ static inline void meter_count_allocation(void *block, size_t requested)
     int64_t unfolded = meter_self.unfolded + usable;
     meter_self.unfolded = unfolded;
     if (METER_UNLIKELY(unfolded > METER_FOLD_NBYTES || (blocks & (METER_FOLD_CALLS - 1)) == 0))
-        meter_fold();
+        return meter_fold_allocation(block);
+    return block;
 }
 
-/* Before the block goes back: then another thread may have its address. */
+/* True: it is time to fold. */
+static inline bool meter_store_free(ladle_meter_class *to, int64_t usable)
+{
+    meter_add(&to->freed_blocks, 1);
+    meter_add(&to->freed_usable, usable);
+    int64_t unfolded = meter_self.unfolded - usable;
+    meter_self.unfolded = unfolded;
+    return unfolded < -METER_FOLD_NBYTES;
+}
+
+/* Of a block that is not NULL, which it returns. */
+static inline void *meter_count_allocation(void *block, size_t requested)
+{
+    ladle_meter_slot *slot = meter_self.slot;
+    if (METER_UNLIKELY(slot == NULL))
+        return meter_slow_allocation(block, requested);
+    size_t usable = meter_usable_at_once(block);
+    if (METER_UNLIKELY(usable == 0))
+        return meter_count_allocation_asking(block, requested);
+    return meter_store_allocation(&slot->classes[meter_class_at_once(usable)], block, (int64_t)usable, requested);
+}
+
+/* Of a block that is neither NULL nor early, before it goes back: then another thread may have its address. */
 static inline void meter_count_free(void *block)
 {
     ladle_meter_slot *slot = meter_self.slot;
@@ -135,13 +166,10 @@ static inline void meter_count_free(void *block)
         meter_slow_free(block);
         return;
     }
-    int64_t usable = (int64_t)meter_usable(block);
-    ladle_meter_class *to = &slot->classes[ladle_size_class((uint64_t)usable)];
-    meter_add(&to->freed_blocks, 1);
-    meter_add(&to->freed_usable, usable);
-    int64_t unfolded = meter_self.unfolded - usable;
-    meter_self.unfolded = unfolded;
-    if (METER_UNLIKELY(unfolded < -METER_FOLD_NBYTES))
+    size_t usable = meter_usable_at_once(block);
+    if (METER_UNLIKELY(usable == 0))
+        meter_count_free_asking(block);
+    else if (METER_UNLIKELY(meter_store_free(&slot->classes[meter_class_at_once(usable)], (int64_t)usable)))
         meter_fold();
 }
 
@@ -192,7 +220,7 @@ void meter_sample(ladle_sample_kind kind); /* now; waits for another thread's */
 
 /* allocator.c */
 typedef struct meter_figures {
-    int64_t heap, heap_free, heap_returnable, heap_arenas;
+    int64_t heap, heap_free, heap_returnable, heap_arenas, heap_largest_holes;
 } meter_figures;
 void meter_allocator_find(void); /* from the constructor */
 const char *meter_allocator_name(void);
@@ -215,5 +243,7 @@ ssize_t meter_read_file(const char *path, char *text, size_t size);
 int64_t meter_field(const char *text, const char *name);
 /* Field `number` (from 1) of the text of /proc/PID/stat; -1 if it is not there. */
 int64_t meter_stat_field(const char *text, int number);
+
+#pragma GCC visibility pop
 
 #endif

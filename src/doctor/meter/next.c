@@ -12,6 +12,7 @@
 
 _Alignas(64) char meter_early[METER_EARLY_NBYTES];
 static volatile size_t early_used;
+uint8_t meter_table[METER_TABLE_NBYTES / 8];
 /* The headers promise the compiler that dlsym does not come back here, but it does, through malloc. */
 static volatile bool is_finding;
 
@@ -133,16 +134,21 @@ static size_t usable_unknown(void *block)
     return 0;
 }
 
+/* Where the library begins that has `function`, for a function pointer at that place; NULL: nobody knows. */
+static void *library_of(const void *function)
+{
+    void *address;
+    Dl_info info;
+    memcpy(&address, function, sizeof address);
+    return address != NULL && dladdr(address, &info) != 0 ? info.dli_fbase : NULL;
+}
+
 /* Whether the word before a block is a chunk's header as glibc writes it: where malloc is libc's own, and what
  * malloc_usable_size says agrees. A debugging malloc, or one with tagged memory, does not pass. */
 static bool find_glibc_headers(const meter_next *next)
 {
     void *version = dlsym(RTLD_DEFAULT, "gnu_get_libc_version");
-    void *function;
-    memcpy(&function, &next->malloc, sizeof function);
-    Dl_info libc, allocator;
-    if (version == NULL || dladdr(version, &libc) == 0 || dladdr(function, &allocator) == 0 ||
-        libc.dli_fbase != allocator.dli_fbase)
+    if (version == NULL || library_of(&version) != library_of(&next->malloc))
         return false;
     static const size_t sizes[] = {1, 24, 25, 1000, 5000, 60000};
     bool agrees = true;
@@ -169,6 +175,8 @@ void meter_find(void)
     if (meter_beneath.malloc != first_malloc)
         return;
     is_finding = true;
+    for (size_t i = 0; i < sizeof meter_table; i++)
+        meter_table[i] = (uint8_t)ladle_size_class(i * 8);
     meter_next next = {0};
     find_one(&next.malloc, "malloc");
     find_one(&next.free, "free");
@@ -178,11 +186,20 @@ void meter_find(void)
     find_one(&next.aligned_alloc, "aligned_alloc");
     find_one(&next.posix_memalign, "posix_memalign");
     find_one(&next.usable_size, "malloc_usable_size");
-    find_one(&next.reallocarray, "reallocarray");
     find_one(&next.valloc, "valloc");
     find_one(&next.pvalloc, "pvalloc");
     find_one(&next.free_sized, "free_sized");
     find_one(&next.free_aligned_sized, "free_aligned_sized");
+    /* Allocators that have no such function leave libc's in place, whose blocks they could not free. */
+    void *library = library_of(&next.malloc);
+    if (library_of(&next.valloc) != library)
+        next.valloc = NULL;
+    if (library_of(&next.pvalloc) != library)
+        next.pvalloc = NULL;
+    if (library_of(&next.free_sized) != library)
+        next.free_sized = NULL;
+    if (library_of(&next.free_aligned_sized) != library)
+        next.free_aligned_sized = NULL;
     if (next.memalign == NULL)
         next.memalign = next.aligned_alloc != NULL ? next.aligned_alloc : aligned_by_posix;
     if (next.aligned_alloc == NULL)

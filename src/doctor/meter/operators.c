@@ -188,9 +188,7 @@ static void *operator_new(int which, size_t nbytes, size_t alignment, const void
     void *block = guarded_new(which, nbytes, alignment, tag);
     if (way == UNKNOWN)
         atomic_store_explicit(&beneath->way, meter_self.reached ? REACHES_MALLOC : STANDS_ALONE, memory_order_relaxed);
-    if (block != NULL && !meter_is_early(block))
-        meter_count_allocation(block, nbytes);
-    return block;
+    return block != NULL ? meter_count_allocation(block, nbytes) : NULL;
 }
 
 static void operator_delete(int which, void *block, size_t nbytes, size_t alignment, const void *tag)

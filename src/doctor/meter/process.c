@@ -26,14 +26,17 @@ __attribute__((constructor)) static void start(void)
 {
     meter_find();
     meter_begin();
+    meter_raise();
     void *function = dlsym(RTLD_NEXT, "_exit");
     memcpy(&next_exit, &function, sizeof function);
-    if (atomic_load(&meter_here.state) != METER_ON)
-        return;
-    meter_raise();
-    meter_allocator_find();
-    meter_python_find();
-    (void)at_quick_exit(at_quick_exit_);
+    if (atomic_load(&meter_here.state) == METER_ON) {
+        meter_allocator_find();
+        meter_python_find();
+        (void)at_quick_exit(at_quick_exit_);
+    }
+    /* What was not found is not for the program to hear of; the second call frees the first one's text. */
+    (void)dlerror();
+    (void)dlerror();
     meter_lower();
     meter_sample(LADLE_SAMPLE_START);
 }

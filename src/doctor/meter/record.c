@@ -332,6 +332,8 @@ void meter_begin(void)
     int32_t next = (int32_t)begin(state == METER_FORKED);
     atomic_store(&meter_here.state, next);
     meter_lower();
+    if (state == METER_FORKED) /* else the constructor takes it, when it knows the allocator */
+        meter_sample(LADLE_SAMPLE_START);
     errno = saved;
 }
 
@@ -382,13 +384,33 @@ static void add(_Atomic int64_t *counter, int64_t value, bool is_shared)
         meter_add(counter, value);
 }
 
-void meter_slow_allocation(void *block, size_t requested)
+void *meter_count_allocation_asking(void *block, size_t requested)
+{
+    size_t usable = meter_beneath.usable_size(block);
+    ladle_meter_class *to = &meter_self.slot->classes[ladle_size_class(usable)];
+    return meter_store_allocation(to, block, (int64_t)usable, requested);
+}
+
+void meter_count_free_asking(void *block)
+{
+    size_t usable = meter_beneath.usable_size(block);
+    if (meter_store_free(&meter_self.slot->classes[ladle_size_class(usable)], (int64_t)usable))
+        meter_fold();
+}
+
+void *meter_fold_allocation(void *block)
+{
+    meter_fold();
+    return block;
+}
+
+void *meter_slow_allocation(void *block, size_t requested)
 {
     bool is_shared;
-    ladle_meter_slot *slot = find_slot(&is_shared);
+    ladle_meter_slot *slot = meter_is_early(block) ? NULL : find_slot(&is_shared);
     if (slot == NULL)
-        return;
-    int64_t usable = (int64_t)meter_usable(block);
+        return block;
+    int64_t usable = (int64_t)meter_beneath.usable_size(block);
     ladle_meter_class *to = &slot->classes[ladle_size_class((uint64_t)usable)];
     add(&to->allocated_blocks, 1, is_shared);
     add(&to->allocated_usable, usable, is_shared);
@@ -397,6 +419,7 @@ void meter_slow_allocation(void *block, size_t requested)
     if (meter_self.unfolded > METER_FOLD_NBYTES ||
         (atomic_load_explicit(&to->allocated_blocks, memory_order_relaxed) & (METER_FOLD_CALLS - 1)) == 0)
         meter_fold();
+    return block;
 }
 
 void meter_slow_free(void *block)
@@ -405,7 +428,7 @@ void meter_slow_free(void *block)
     ladle_meter_slot *slot = find_slot(&is_shared);
     if (slot == NULL)
         return;
-    int64_t usable = (int64_t)meter_usable(block);
+    int64_t usable = (int64_t)meter_beneath.usable_size(block);
     ladle_meter_class *to = &slot->classes[ladle_size_class((uint64_t)usable)];
     add(&to->freed_blocks, 1, is_shared);
     add(&to->freed_usable, usable, is_shared);

@@ -79,6 +79,7 @@ static void take(ladle_sample_kind kind)
     sample->heap_free = figures.heap_free;
     sample->heap_returnable = figures.heap_returnable;
     sample->heap_arenas = figures.heap_arenas;
+    sample->heap_largest_holes = figures.heap_largest_holes;
     sample->python_arenas = atomic_load(&header->python_arenas);
     ladle_meter_total(meter_here.slots, atomic_load(&header->slots_used), sample);
     int64_t peak = atomic_load(&header->peak);
