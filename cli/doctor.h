@@ -5,9 +5,11 @@
  *     doctor_run.c        one run: waits for signals, streams and the clock; ends when the command does
  *     doctor_process.c    what is known of one process: samples while it lives, a verdict once it is gone
  *     doctor_watch.c      the processes of a run: recordings in the folder, the tree in /proc
+ *     doctor_sum.c        what they hold together
  *     doctor_tree.c       /proc
  *     doctor_allocators.c where an allocator's library is, and whether ld.so takes it
- *     doctor_trial.c      the runs under each allocator, and the advice
+ *     doctor_trial.c      the runs under each allocator
+ *     doctor_advice.c     which of them serves best
  *     doctor_report.c, doctor_json.c   what is told
  *
  * Bytes, and nanoseconds of CLOCK_MONOTONIC, unless a name says otherwise.
@@ -197,6 +199,9 @@ bool doctor_watch_look(doctor_run *run, const doctor_call *call, doctor_tree *tr
 void doctor_watch_reaped(doctor_run *run, const doctor_call *call, pid_t pid, int wait_status);
 /* The command ended: what is left in the folder, verdicts, and the figures of the tree. */
 void doctor_watch_finish(doctor_run *run, const doctor_call *call);
+
+/* What all processes held together: the figures of the tree. */
+void doctor_sum_up(doctor_run *run);
 
 /* Makes a folder for recordings below TMPDIR. Returns owned; NULL with the line printed. */
 char *doctor_folder_make(void);

@@ -44,13 +44,30 @@ static void heading(const screen *on, const char *text)
     style(on, "0");
 }
 
+/* Stands for a blank between a number and its unit, where no line ends. */
+#define GLUE '\x01'
+
+static void glue_units(char *text)
+{
+    static const char *const units[] = {" %", " MB", " kB", " GB", " bytes", " s;", " s ", " s."};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; ++i) {
+        for (char *found = strstr(text, units[i]); found != NULL; found = strstr(found + 1, units[i])) {
+            *found = GLUE;
+        }
+    }
+}
+
 /* Words of `text`, in lines that begin with `indent` spaces. */
 static void put_wrapped(const screen *on, const char *text, size_t indent)
 {
     char visible[SENTENCE_NBYTES];
     cli_visible(text, visible, sizeof visible);
     size_t column = 0;
+    glue_units(visible);
     for (char *word = strtok(visible, " "); word != NULL; word = strtok(NULL, " ")) {
+        for (char *glue = strchr(word, GLUE); glue != NULL; glue = strchr(glue, GLUE)) {
+            *glue = ' ';
+        }
         size_t width = cli_text_width(word);
         if (column > 0 && column + 1 + width > WIDTH) {
             cli_putc(on->out, '\n');
