@@ -156,6 +156,57 @@ LADLE_API ladle_status ladle_recording_observe(ladle_recording *recording, ladle
  * the sample are -1. */
 LADLE_API void ladle_recording_counters(ladle_recording *recording, ladle_sample *sample);
 
+/* --- the map of the heap (`map`) and the stacks of what stays (`stacks`), where the meter was told to keep them -- */
+
+typedef enum ladle_region_kind {
+    LADLE_REGION_HEAP = 0, /* the main heap */
+    LADLE_REGION_ARENA,    /* another arena of the allocator */
+    LADLE_REGION_MAPPED    /* mappings that large blocks have for themselves */
+} ladle_region_kind;
+
+typedef struct ladle_heap_region {
+    uint64_t start; /* address */
+    int64_t nbytes;
+    int32_t kind; /* a ladle_region_kind */
+    /* A character for each page, ended by 0: '.' not resident, '0' resident without a live byte, '1' to '9' used in
+     * tenths, rounded up, 'X' full. */
+    const char *pages;
+} ladle_heap_region;
+
+typedef struct ladle_heap_map {
+    int64_t time_ns; /* as a sample's: near the peak of resident or live bytes */
+    int64_t page_nbytes;
+    int64_t region_count;
+    ladle_heap_region *regions; /* by address */
+} ladle_heap_map;
+
+/* "heap", "arena", "mapped". Borrows: static. */
+LADLE_API const char *ladle_region_kind_name(int32_t kind);
+
+/* Returns owned. Fails with NOT_FOUND where there is none (yet), IO, CORRUPT, NOMEM. */
+LADLE_API ladle_heap_map *ladle_recording_map(const ladle_recording *recording, ladle_error *error);
+LADLE_API void ladle_heap_map_release(ladle_heap_map *map);
+
+/* Estimates: one allocation in so many bytes is looked at, and stands for its neighbours. */
+typedef struct ladle_stack {
+    int64_t nbytes, blocks; /* that are live */
+    int64_t growth;         /* bytes: of these, more than there were in the middle of the run */
+    int64_t frame_count;
+    const char *const *frames; /* innermost first: "function (library)" */
+} ladle_stack;
+
+typedef struct ladle_stacks {
+    int64_t time_ns;      /* as a sample's */
+    int64_t middle_ns;    /* what growth is counted from */
+    int64_t every_nbytes; /* one allocation in so many bytes was looked at */
+    int64_t count;
+    ladle_stack *stacks; /* most live bytes first */
+} ladle_stacks;
+
+/* Returns owned. Fails with NOT_FOUND where there are none (yet), IO, CORRUPT, NOMEM. */
+LADLE_API ladle_stacks *ladle_recording_stacks(const ladle_recording *recording, ladle_error *error);
+LADLE_API void ladle_stacks_release(ladle_stacks *stacks);
+
 #ifdef __cplusplus
 }
 #endif

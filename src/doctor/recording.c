@@ -135,6 +135,11 @@ ladle_recording_end ladle_recording_ended(const ladle_recording *recording)
                                                                             : LADLE_RECORDING_RUNS;
 }
 
+const char *ladle_recording_path(const ladle_recording *recording)
+{
+    return recording->path;
+}
+
 const char *ladle_recording_command(const ladle_recording *recording)
 {
     return recording->command;
