@@ -102,14 +102,17 @@ typedef struct doctor_process {
     ladle_verdict verdict;
     int64_t peak_live, final_live;                                              /* usable; -1: not known */
     int64_t class_nbytes[LADLE_SIZE_CLASSES], class_blocks[LADLE_SIZE_CLASSES]; /* at final_index */
+    ladle_heap_map *map;  /* owned; NULL: not asked for, or none was made */
+    ladle_stacks *stacks; /* the same */
 } doctor_process;
 
 /* Takes a sample of the process as it is now. `status` is what /proc says of it. False: the pid runs another program
  * than the one that was metered. */
 bool doctor_process_look(doctor_process *process, const doctor_status *status);
 
-/* Judges what is known, and lets go of samples and recording. */
-void doctor_process_finish(doctor_process *process);
+/* Judges what is known, and lets go of samples and recording. `call` says whether a map and stacks were asked for. */
+typedef struct doctor_call doctor_call;
+void doctor_process_finish(doctor_process *process, const doctor_call *call);
 void doctor_process_release(doctor_process *process);
 
 /* "exited 0", "killed by SIGKILL", "replaced by exec", "still running", "ended". */
@@ -149,7 +152,7 @@ typedef struct doctor_signals {
 } doctor_signals;
 
 /* How the command is run. All borrowed. */
-typedef struct doctor_call {
+struct doctor_call {
     char *const *command;           /* ends with NULL */
     const char *meter;              /* path of the preloaded meter; NULL: without */
     const char *allocator;          /* path of the library; NULL: none */
@@ -162,7 +165,7 @@ typedef struct doctor_call {
     doctor_signals *signals;
     cli_progress *progress;
     const char *label; /* for the progress line */
-} doctor_call;
+};
 
 typedef struct doctor_run {
     pid_t pid;

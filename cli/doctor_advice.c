@@ -130,8 +130,13 @@ static void keep_glibc(doctor_trial *trial)
     const doctor_row *base = &trial->rows[0];
     int64_t other = find_lowest(trial, PEAK, true);
     if (other < 0) {
-        snprintf(trial->sentence, sizeof trial->sentence,
-                 "None: keep glibc. No other allocator could be tried with the same result.");
+        bool has_runs = false;
+        for (int64_t i = 1; i < trial->count; ++i) {
+            has_runs = has_runs || (trial->rows[i].count > 0 && trial->rows[i].in_force);
+        }
+        snprintf(trial->sentence, sizeof trial->sentence, "None: keep glibc. %s",
+                 has_runs ? "Under each of the others the command's result is not the same."
+                          : "No other allocator could be tried.");
         return;
     }
     const doctor_row *row = &trial->rows[other];

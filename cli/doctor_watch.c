@@ -173,7 +173,7 @@ static void note_end(doctor_process *process)
 }
 
 /* Images that gave way to others, and processes that are gone. */
-static void finish_those_gone(doctor_run *run, const doctor_tree *tree)
+static void finish_those_gone(doctor_run *run, const doctor_call *call, const doctor_tree *tree)
 {
     for (int64_t i = 0; i < run->count; ++i) {
         doctor_process *process = &run->processes[i];
@@ -194,7 +194,7 @@ static void finish_those_gone(doctor_run *run, const doctor_tree *tree)
         /* The command itself is a child of ours: how it ends is told by wait. */
         if (!is_there && !(process->pid == run->pid && process->end == DOCTOR_RUNS)) {
             note_end(process);
-            doctor_process_finish(process);
+            doctor_process_finish(process, call);
         }
     }
 }
@@ -228,7 +228,7 @@ static bool look_at_process(doctor_run *run, const doctor_call *call, const doct
         return true;
     }
     process->end = DOCTOR_REPLACED; /* by a program that has no meter, or has none yet */
-    doctor_process_finish(process);
+    doctor_process_finish(process, call);
     return look_at_process(run, call, status);
 }
 
@@ -239,7 +239,7 @@ bool doctor_watch_look(doctor_run *run, const doctor_call *call, doctor_tree *tr
     if (!fits) {
         return false;
     }
-    finish_those_gone(run, tree);
+    finish_those_gone(run, call, tree);
     *rss = *live = 0;
     for (int64_t i = 0; i < tree->count && fits; ++i) {
         const doctor_status *status = &tree->items[i];
@@ -363,7 +363,7 @@ void doctor_watch_finish(doctor_run *run, const doctor_call *call)
         if (process->end == DOCTOR_RUNS && (!doctor_tree_status(process->pid, &status) || status.is_zombie)) {
             process->end = DOCTOR_ENDED;
         }
-        doctor_process_finish(process);
+        doctor_process_finish(process, call);
     }
     name_the_unknown(run);
     if (run->count > 0) {
