@@ -289,7 +289,8 @@ void ladle_recording_counters(ladle_recording *recording, ladle_sample *sample)
                              .heap = -1,
                              .heap_free = -1,
                              .heap_returnable = -1,
-                             .heap_arenas = -1};
+                             .heap_arenas = -1,
+                             .heap_largest_holes = -1};
     total_counters(recording, sample);
 }
 
