@@ -136,13 +136,12 @@ function duration(seconds) {
     if (!is_number(seconds)) {
         return "unknown";
     }
-    if (seconds >= 7200) {
-        return digits(seconds / 3600) + "\u00a0h";
+    const [unit, name] = seconds >= 7200 ? [3600, "h"] : seconds >= 180 ? [60, "min"] : [1, "s"];
+    if (seconds < 1 && seconds > 0) {
+        return digits(seconds * 1000) + "\u00a0ms";
     }
-    if (seconds >= 180) {
-        return digits(seconds / 60) + "\u00a0min";
-    }
-    return seconds >= 1 || seconds === 0 ? digits(seconds) + "\u00a0s" : digits(seconds * 1000) + "\u00a0ms";
+    const value = seconds / unit;
+    return (value < 9.995 && value !== 0 ? value.toFixed(2) : digits(value)) + "\u00a0" + name;
 }
 
 const capitalized = (text) => text.charAt(0).toUpperCase() + text.slice(1);

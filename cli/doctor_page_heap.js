@@ -16,16 +16,17 @@ function draw_classes(process, all_shown) {
     classes.sort((a, b) => b.nbytes - a.nbytes);
     const total = classes.reduce((sum, each) => sum + each.nbytes, 0);
     const most = Math.max(...classes.map((each) => each.nbytes), 1);
-    /* What matters of growth: more than a hundredth of all that is live, and of this class a twentieth. */
-    const grows = (each) => each.growth > 0.01 * total && each.growth > 0.05 * each.nbytes;
-    const growing = classes.filter(grows);
-    const verb = growing.length === 1 ? "grows" : "grow";
-    by_id("classes-about").textContent =
-        `${bytes(total)} in ${count(classes.reduce((sum, each) => sum + each.blocks, 0))} blocks at the end. ` +
-        (growing.length ?
-             `Orange is growth from the middle of the run to its end: ${growing.length} of ${classes.length} classes ${
-                 verb}.` :
-             "No class grows from the middle of the run to its end by more than a hundredth of all that is live.");
+    /* Growth that matters: a hundredth of what is live (of what was resident, where it is no leak), and a twentieth of
+     * the class. */
+    const whole = process.verdict === "leak" ? total : Math.max(total, process.peak_rss || 0);
+    const grows = (each) => each.growth > 0.01 * whole && each.growth > 0.05 * each.nbytes;
+    const n_growing = classes.filter(grows).length;
+    const n_blocks = classes.reduce((sum, each) => sum + each.blocks, 0);
+    const verb = n_growing === 1 ? "grows" : "grow";
+    by_id("classes-about").textContent = `${bytes(total)} in ${count(n_blocks)} blocks at the end. ` +
+        (n_growing ? "Orange is growth from the middle of the run to its end: " +
+                 `${n_growing} of ${classes.length} classes ${verb}.` :
+                     "No class grows much from the middle of the run to its end.");
     const row = (each) => {
         const grown = Math.max(0, Math.min(each.growth || 0, each.nbytes));
         const width = (value) => `width: ${((100 * value) / most).toFixed(2)}%`;

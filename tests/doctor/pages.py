@@ -7,6 +7,7 @@ FOLDER/NAME.html.
 import argparse
 import json
 import math
+import os
 import random
 import subprocess
 from collections.abc import Callable
@@ -598,7 +599,7 @@ REPORTS: dict[str, Callable[[], Report]] = {
 def page_of(report: Report | bytes) -> bytes:
     """The page with ``report``, or with any bytes in its place."""
     data = report if isinstance(report, bytes) else json.dumps(report, ensure_ascii=False).encode()
-    program = ROOT / "build/tests/doctor_page"
+    program = Path(os.environ.get("LADLE_BUILD", ROOT / "build")) / "tests/doctor_page"
     return subprocess.run([program], input=data, capture_output=True, check=True).stdout
 
 

@@ -1,6 +1,7 @@
 """The report page in a real browser: what it shows, at both widths and in both colour schemes."""
 
 import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.cli.conftest import find_tool
 from tests.doctor import pages
 from tests.doctor.browser import Browser
+from tests.doctor.metered import build_folder
 
 MB = pages.MB
 VIEWS = [(1280, "light"), (1280, "dark"), (375, "light"), (375, "dark")]
@@ -147,7 +150,7 @@ def test_head_says_what_is_wrong_and_what_to_do(show: Open) -> None:
     assert browser.evaluate("document.title") == "Leak – ladle doctor"  # noqa: RUF001
     facts = dict(zip(texts(browser, "#facts dt"), texts(browser, "#facts dd"), strict=True))
     assert facts["command"] == "./reco --events 1000000 input.root"
-    assert facts["ended"] == "with status 137 after 3.3 min, killed by SIGKILL"
+    assert facts["ended"] == "with status 137 after 3.33 min, killed by SIGKILL"
     assert facts["platform"].startswith("Linux 6.1.0 x86_64, glibc 2.36, 8 processors, 33.6 GB")
     assert "1.9 MB a second, 6840 MB an hour" in text(browser, "#chart-caption")
     assert not is_shown(browser, "trial")
@@ -224,7 +227,7 @@ def test_long_run_is_thinned_out_but_keeps_its_extremes(show: Open) -> None:
     assert megabytes_at(browser, min(y for _, y in total)) == pytest.approx(969, rel=0.005)
     lowest = megabytes_at(browser, max(y for _, y in total))
     assert lowest == pytest.approx(min(split["rss"]) / MB, rel=0.01)
-    assert text(browser, "#chart-caption").startswith("20,000 samples in 5.6 h.")
+    assert text(browser, "#chart-caption").startswith("20,000 samples in 5.56 h.")
 
 
 def test_cursor_shows_a_sample(show: Open) -> None:
@@ -326,6 +329,18 @@ def test_size_classes_are_sorted_and_growth_stands_out(show: Open) -> None:
     shown = [row.split("\t")[2] for row in texts(browser, "#classes tbody tr")]
     assert shown == sorted(shown, key=lambda cell: -float(cell.split()[0]))
     assert len(shown) == 15
+
+
+def test_small_growth_does_not_stand_out_where_it_is_no_leak(show: Open) -> None:
+    report = pages.fragmentation()
+    grown = {"limit": 640, "nbytes": 8 * MB, "blocks": 13000, "growth": 7 * MB}
+    report["processes"][0]["size_classes"] = [grown]
+    assert texts(show(report), "#classes .grows") == []
+    assert text(show(report), "#classes-about").endswith(
+        "No class grows much from the middle of the run to its end."
+    )
+    report["processes"][0]["verdict"] = "leak"
+    assert texts(show(report), "#classes .grows") == ["+7.0 MB"]
 
 
 def test_the_last_class_has_no_limit(show: Open) -> None:
@@ -472,3 +487,26 @@ def test_data_can_be_downloaded(show: Open, tmp_path: Path) -> None:
         time.sleep(0.05)
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     assert data == pages.hostile()
+
+
+def test_page_of_a_real_run(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    program = build_folder() / "tests/doctor/leak"
+    result = subprocess.run(
+        [find_tool(), "doctor", "--json", "--out", path, "--", program],
+        capture_output=True,
+        check=True,
+    )
+    report = json.loads(result.stdout)
+    (process,) = report["processes"]
+    browser.view(1280, 900, "light")
+    browser.open(path)
+    assert browser.problems == []
+    assert text(browser, "h1") == "Leak"
+    # The page has the same object, and draws as many samples as there are.
+    assert json.loads(browser.evaluate("document.getElementById('data').textContent")) == report
+    (total,) = points_of(browser, "polyline.total")
+    assert len(total) == len(process["split"]["rss"]) > 10
+    peak_y = min(y for _, y in total)
+    assert megabytes_at(browser, peak_y) == pytest.approx(process["peak_rss"] / MB, rel=0.01)
+    assert len(texts(browser, "#classes .grows")) == 1
