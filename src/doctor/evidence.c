@@ -64,6 +64,12 @@ static void series_of(const ladle_sample *sample, int64_t *values)
     values[LADLE_SERIES_NEED] = values[LADLE_SERIES_LIVE] + values[LADLE_SERIES_PYTHON];
     values[LADLE_SERIES_HELD] = held_of(sample, &split);
     values[LADLE_SERIES_FILE] = split.nbytes[LADLE_SHARE_FILE];
+    /* An observer's sample has the allocator's word from before. Since then the heap may have grown to the peak of what
+     * was live; that is no growth of what malloc does not explain. */
+    if (sample->kind == LADLE_SAMPLE_OUTSIDE && sample->heap >= 0 && sample->peak_live > sample->heap) {
+        safe.heap = tame(sample->peak_live);
+        ladle_doctor_split(&safe, 0, &split);
+    }
     values[LADLE_SERIES_REST] = split.nbytes[LADLE_SHARE_REST];
 }
 
