@@ -9,7 +9,7 @@
 #ifndef LADLE_DOCTOR_H
 #define LADLE_DOCTOR_H
 
-#include <ladle/base.h>
+#include <ladle/memory.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -120,6 +120,68 @@ typedef struct ladle_verdict {
 
 /* `samples` in order of time, all of one process. Never fails: what cannot be told is "not enough evidence". */
 LADLE_API void ladle_doctor_judge(const ladle_sample *samples, int64_t count, ladle_verdict *verdict);
+
+/* --- this process, without a meter ----------------------------------------------------------- */
+
+/* The allocator that serves malloc: "glibc", "mimalloc", "jemalloc", "tcmalloc", or "unknown". Borrows: static. */
+LADLE_API const char *ladle_allocator_name(void);
+
+/* Asks it to return its free pages to the system. False where there is no way to ask. */
+LADLE_API bool ladle_allocator_trim(void);
+
+/* A thread that takes a sample of this process at intervals. What is live is the allocator's own figure, so rounding
+ * and size classes are not known; glibc, jemalloc and tcmalloc have one. Internally locked. A child of fork() has no
+ * thread: it must leave the watch alone. */
+typedef struct ladle_watch ladle_watch;
+
+/* A watch keeps so many samples. When they are full every second one is dropped, and the interval doubled. */
+#define LADLE_WATCH_SAMPLES 520
+#define LADLE_WATCH_INTERVAL_LEAST_NS 1000000
+
+/* Starts with a sample. `python_arenas` NULL: not known. It is called on the watch's thread, and must not wait.
+ * Returns owned; retains the context. Fails with INVALID, NOMEM, BUDGET or IO. */
+LADLE_API ladle_watch *ladle_watch_create(ladle_context *context, int64_t interval_ns, int64_t (*python_arenas)(void),
+                                          ladle_error *error);
+
+/* Takes one now, also after the stop. */
+LADLE_API void ladle_watch_sample(ladle_watch *watch, ladle_sample_kind kind);
+
+/* Ends the thread, and with it the samples at intervals. Twice is allowed. */
+LADLE_API void ladle_watch_stop(ladle_watch *watch);
+
+/* Copies the samples, at most LADLE_WATCH_SAMPLES, and the total of the context's ledger with each; NULL: not that.
+ * Returns how many. */
+LADLE_API int64_t ladle_watch_read(ladle_watch *watch, ladle_sample *samples, int64_t *ledger);
+
+LADLE_API void ladle_watch_release(ladle_watch *watch);
+
+/* Keeps the allocator from holding free memory. A thread looks at intervals how much of it the allocator could return,
+ * and lets it when that is much. In glibc blocks of 128 KiB and more also get mappings of their own, which their end
+ * returns at once: by itself it does so only until the first larger one was freed, and no more than up to 32 MiB.
+ * Internally locked; at most one in a process. A child of fork() has no thread: it must leave the tamer alone. */
+typedef struct ladle_tamer ladle_tamer;
+
+typedef struct ladle_tame_options {
+    int64_t interval_ns;
+    int64_t least_nbytes; /* what is free in whole pages and no more than this may stay */
+    double share;         /* of what is in use: as above */
+} ladle_tame_options;
+
+typedef struct ladle_tame_figures {
+    int64_t trims;       /* how often it was asked to return */
+    int64_t returned;    /* bytes in all */
+    int64_t cpu_ns;      /* of the thread */
+    bool sets_threshold; /* large blocks have mappings of their own */
+} ladle_tame_figures;
+
+LADLE_API ladle_tamer *ladle_tamer_create(ladle_context *context, const ladle_tame_options *options,
+                                          ladle_error *error);
+LADLE_API void ladle_tamer_read(ladle_tamer *tamer, ladle_tame_figures *figures);
+
+/* Ends the thread; what was counted stays. glibc's limit for mappings goes to 32 MiB, where its growth by itself ends:
+ * what it was cannot be asked, and that growth not be switched on again. Twice is allowed. */
+LADLE_API void ladle_tamer_stop(ladle_tamer *tamer);
+LADLE_API void ladle_tamer_release(ladle_tamer *tamer);
 
 /* --- recordings ------------------------------------------------------------------------------ */
 
