@@ -53,12 +53,12 @@ def cycles(seconds):
         time.sleep(0.001)
 
 def retention(seconds):
-    blocks, pins = [], []
+    blocks = []
     for _ in range(3000):
         blocks.append(bytearray(40_000))
-        pins.append(bytearray(2_000))
         if len(blocks) % 100 == 0:
             time.sleep(0.01)
+    pins = [bytearray(2_000) for _ in range(20)]  # at the top, where glibc would trim by itself
     del blocks
     while time.monotonic() < end:
         time.sleep(0.01)
