@@ -58,7 +58,7 @@ def retention(seconds):
         blocks.append(bytearray(40_000))
         if len(blocks) % 100 == 0:
             time.sleep(0.01)
-    pins = [bytearray(2_000) for _ in range(20)]  # at the top, where glibc would trim by itself
+    pins = [bytearray(60_000)]  # at the top, where glibc would trim by itself
     del blocks
     while time.monotonic() < end:
         time.sleep(0.01)
