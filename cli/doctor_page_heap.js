@@ -17,9 +17,10 @@ function draw_classes(process, all_shown) {
     const total = classes.reduce((sum, each) => sum + each.nbytes, 0);
     const most = Math.max(...classes.map((each) => each.nbytes), 1);
     /* Growth that matters: a hundredth of what is live (of what was resident, where it is no leak), and a twentieth of
-     * the class. */
+     * the class; what was let go of before the end does not count. */
     const whole = process.verdict === "leak" ? total : Math.max(total, process.peak_rss || 0);
-    const grows = (each) => each.growth > 0.01 * whole && each.growth > 0.05 * each.nbytes;
+    const kept_growth = (each) => Math.max(0, Math.min(each.growth || 0, each.nbytes));
+    const grows = (each) => kept_growth(each) > 0.01 * whole && kept_growth(each) > 0.05 * each.nbytes;
     const n_growing = classes.filter(grows).length;
     const n_blocks = classes.reduce((sum, each) => sum + each.blocks, 0);
     const verb = n_growing === 1 ? "grows" : "grow";
@@ -28,7 +29,7 @@ function draw_classes(process, all_shown) {
                  `${n_growing} of ${classes.length} classes ${verb}.` :
                      "No class grows much from the middle of the run to its end.");
     const row = (each) => {
-        const grown = Math.max(0, Math.min(each.growth || 0, each.nbytes));
+        const grown = kept_growth(each);
         const width = (value) => `width: ${((100 * value) / most).toFixed(2)}%`;
         const old = make("i", {style: `--fill: var(--live); ${width(each.nbytes - (grows(each) ? grown : 0))}`});
         const fresh = make("i", {class: "hatched", style: `--fill: var(--pinned); --angle: 135deg; ${width(grown)}`});
