@@ -5,9 +5,11 @@
  *     doctor_run.c        one run: waits for signals, streams and the clock; ends when the command does
  *     doctor_process.c    what is known of one process: samples while it lives, a verdict once it is gone
  *     doctor_watch.c      the processes of a run: recordings in the folder, the tree in /proc
+ *     doctor_sum.c        what they hold together
  *     doctor_tree.c       /proc
  *     doctor_allocators.c where an allocator's library is, and whether ld.so takes it
- *     doctor_trial.c      the runs under each allocator, and the advice
+ *     doctor_trial.c      the runs under each allocator
+ *     doctor_advice.c     which of them serves best
  *     doctor_report.c, doctor_json.c   what is told
  *
  * Bytes, and nanoseconds of CLOCK_MONOTONIC, unless a name says otherwise.
@@ -100,14 +102,17 @@ typedef struct doctor_process {
     ladle_verdict verdict;
     int64_t peak_live, final_live;                                              /* usable; -1: not known */
     int64_t class_nbytes[LADLE_SIZE_CLASSES], class_blocks[LADLE_SIZE_CLASSES]; /* at final_index */
+    ladle_heap_map *map;  /* owned; NULL: not asked for, or none was made */
+    ladle_stacks *stacks; /* the same */
 } doctor_process;
 
 /* Takes a sample of the process as it is now. `status` is what /proc says of it. False: the pid runs another program
  * than the one that was metered. */
 bool doctor_process_look(doctor_process *process, const doctor_status *status);
 
-/* Judges what is known, and lets go of samples and recording. */
-void doctor_process_finish(doctor_process *process);
+/* Judges what is known, and lets go of samples and recording. `call` says whether a map and stacks were asked for. */
+typedef struct doctor_call doctor_call;
+void doctor_process_finish(doctor_process *process, const doctor_call *call);
 void doctor_process_release(doctor_process *process);
 
 /* "exited 0", "killed by SIGKILL", "replaced by exec", "still running", "ended". */
@@ -147,7 +152,7 @@ typedef struct doctor_signals {
 } doctor_signals;
 
 /* How the command is run. All borrowed. */
-typedef struct doctor_call {
+struct doctor_call {
     char *const *command;           /* ends with NULL */
     const char *meter;              /* path of the preloaded meter; NULL: without */
     const char *allocator;          /* path of the library; NULL: none */
@@ -160,7 +165,7 @@ typedef struct doctor_call {
     doctor_signals *signals;
     cli_progress *progress;
     const char *label; /* for the progress line */
-} doctor_call;
+};
 
 typedef struct doctor_run {
     pid_t pid;
@@ -197,6 +202,9 @@ bool doctor_watch_look(doctor_run *run, const doctor_call *call, doctor_tree *tr
 void doctor_watch_reaped(doctor_run *run, const doctor_call *call, pid_t pid, int wait_status);
 /* The command ended: what is left in the folder, verdicts, and the figures of the tree. */
 void doctor_watch_finish(doctor_run *run, const doctor_call *call);
+
+/* What all processes held together: the figures of the tree. */
+void doctor_sum_up(doctor_run *run);
 
 /* Makes a folder for recordings below TMPDIR. Returns owned; NULL with the line printed. */
 char *doctor_folder_make(void);

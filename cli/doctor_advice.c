@@ -2,8 +2,8 @@
  *
  * An allocator is advised when it lowers the peak of resident memory, or else what is resident at the end, by a 20th at
  * least, and in each of its runs below each run of glibc; with one run of each, by a 10th. It may not take more than
- * one and a half times as long, and the command's result must be the same. Of several the one with the lowest peak is
- * taken; of those within a 30th of it, the fastest. */
+ * one and a half times as long, its peak may not be higher than glibc's by more than a 10th, and the command's result
+ * must be the same. Of several the one with the lowest figure is taken; of those within a 30th of it, the fastest. */
 #include "doctor.h"
 
 #include <math.h>
@@ -73,7 +73,8 @@ static double gain_of(const doctor_row *row, const doctor_row *base, figure whic
 static bool is_gain(const doctor_row *row, const doctor_row *base, figure which)
 {
     double least = row->count > 1 && base->count > 1 ? 0.05 : 0.1;
-    return gain_of(row, base, which) >= least && range_in(row, which)->high < range_in(base, which)->low;
+    return gain_of(row, base, PEAK) > -0.1 && gain_of(row, base, which) >= least &&
+           range_in(row, which)->high < range_in(base, which)->low;
 }
 
 static bool is_slow(const doctor_row *row, const doctor_row *base)
@@ -106,7 +107,11 @@ static void praise(doctor_trial *trial, figure which)
 {
     const doctor_row *row = &trial->rows[trial->best], *base = &trial->rows[0];
     const doctor_range *after = range_in(row, which), *before = range_in(base, which);
-    char evidence[160];
+    char evidence[160], peak[96] = "";
+    if (which != PEAK) {
+        snprintf(peak, sizeof peak, ", its peak is %.1f MB instead of %.1f MB", row->peak_rss.median / 1e6,
+                 base->peak_rss.median / 1e6);
+    }
     if (row->count > 1) {
         snprintf(evidence, sizeof evidence, "in each of its %d runs (%.1f to %.1f MB against %.1f to %.1f MB)",
                  (int)row->count, after->low / 1e6, after->high / 1e6, before->low / 1e6, before->high / 1e6);
@@ -114,9 +119,9 @@ static void praise(doctor_trial *trial, figure which)
         snprintf(evidence, sizeof evidence, "in one run each (--repeat 3 would tell the range)");
     }
     snprintf(trial->sentence, sizeof trial->sentence,
-             "Use %s here: %s is %.1f MB instead of %.1f MB (%+.0f %%), %s; it takes %.2f s instead of %.2f s.",
+             "Use %s here: %s is %.1f MB instead of %.1f MB (%+.0f %%), %s%s; it takes %.2f s instead of %.2f s.",
              row->allocator->name, which == PEAK ? "the peak" : "what is resident at the end", after->median / 1e6,
-             before->median / 1e6, -100 * gain_of(row, base, which), evidence, row->seconds.median,
+             before->median / 1e6, -100 * gain_of(row, base, which), evidence, peak, row->seconds.median,
              base->seconds.median);
 }
 
@@ -125,8 +130,13 @@ static void keep_glibc(doctor_trial *trial)
     const doctor_row *base = &trial->rows[0];
     int64_t other = find_lowest(trial, PEAK, true);
     if (other < 0) {
-        snprintf(trial->sentence, sizeof trial->sentence,
-                 "None: keep glibc. No other allocator could be tried with the same result.");
+        bool has_runs = false;
+        for (int64_t i = 1; i < trial->count; ++i) {
+            has_runs = has_runs || (trial->rows[i].count > 0 && trial->rows[i].in_force);
+        }
+        snprintf(trial->sentence, sizeof trial->sentence, "None: keep glibc. %s",
+                 has_runs ? "Under each of the others the command's result is not the same."
+                          : "No other allocator could be tried.");
         return;
     }
     const doctor_row *row = &trial->rows[other];

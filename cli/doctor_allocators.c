@@ -19,13 +19,15 @@ static const struct known {
     const char *name;
     const char *libraries[4]; /* the newest first */
     const char *package;      /* Debian's */
+    const char *in_bookworm;  /* the same in Debian 12 */
 } known_allocators[] = {
-    {"glibc", {NULL}, NULL},
-    {"glibc-tuned", {NULL}, NULL},
-    {"mimalloc", {"libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so", NULL}, "libmimalloc2.0"},
-    {"jemalloc", {"libjemalloc.so.2", "libjemalloc.so.1", "libjemalloc.so", NULL}, "libjemalloc2"},
+    {"glibc", {NULL}, NULL, NULL},
+    {"glibc-tuned", {NULL}, NULL, NULL},
+    {"mimalloc", {"libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so", NULL}, "libmimalloc3", "libmimalloc2.0"},
+    {"jemalloc", {"libjemalloc.so.2", "libjemalloc.so.1", "libjemalloc.so", NULL}, "libjemalloc2", "libjemalloc2"},
     {"tcmalloc",
      {"libtcmalloc_minimal.so.4", "libtcmalloc.so.4", "libtcmalloc_minimal.so", NULL},
+     "libtcmalloc-minimal4t64",
      "libtcmalloc-minimal4"},
 };
 #define N_KNOWN (sizeof known_allocators / sizeof known_allocators[0])
@@ -147,6 +149,23 @@ static char *find_in_environment(const char *name)
     return found;
 }
 
+/* Debian renames packages with each major version. */
+static const char *package_of(const struct known *known)
+{
+    FILE *release = fopen("/etc/os-release", "re");
+    const char *package = known->package;
+    char line[256];
+    while (release != NULL && fgets(line, sizeof line, release) != NULL) {
+        if (strncmp(line, "VERSION_CODENAME=bookworm", strlen("VERSION_CODENAME=bookworm")) == 0) {
+            package = known->in_bookworm;
+        }
+    }
+    if (release != NULL) {
+        fclose(release);
+    }
+    return package;
+}
+
 static void find_library(doctor_allocator *allocator, const struct known *known)
 {
     char why_not[256];
@@ -157,9 +176,9 @@ static void find_library(doctor_allocator *allocator, const struct known *known)
         allocator->library = find_in_environment(known->name);
     }
     if (allocator->library == NULL) {
-        allocator->package = known->package;
+        allocator->package = package_of(known);
         snprintf(allocator->why_not, sizeof allocator->why_not, "not installed: Debian's package %s has it",
-                 known->package);
+                 allocator->package);
     }
 }
 

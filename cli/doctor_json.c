@@ -2,6 +2,7 @@
 #include "doctor.h"
 #include "json.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 
 /* Points of a process's course that are written at most, besides its peak and its end. */
 #define MAX_POINTS 1000
+/* Stacks of a process that are written at most: those with the most live bytes. */
+#define MAX_STACKS 200
 
 static void key_null(cli_json *json, const char *key)
 {
@@ -129,6 +132,61 @@ static void put_classes(cli_json *json, const doctor_process *process)
     cli_json_close(json, ']');
 }
 
+static void put_stacks(cli_json *json, const ladle_stacks *stacks)
+{
+    if (stacks == NULL) {
+        key_null(json, "stacks");
+        return;
+    }
+    cli_json_key(json, "stacks");
+    cli_json_open(json, '[');
+    for (int64_t i = 0; i < stacks->count && i < MAX_STACKS; ++i) {
+        const ladle_stack *stack = &stacks->stacks[i];
+        cli_json_line(json);
+        cli_json_open(json, '{');
+        cli_json_number(json, "nbytes", stack->nbytes);
+        cli_json_number(json, "blocks", stack->blocks);
+        cli_json_number(json, "growth", stack->growth);
+        cli_json_key(json, "frames");
+        cli_json_open(json, '[');
+        for (int64_t j = 0; j < stack->frame_count; ++j) {
+            cli_json_string(json, stack->frames[j]);
+        }
+        cli_json_close(json, ']');
+        cli_json_close(json, '}');
+    }
+    cli_json_close(json, ']');
+}
+
+static void put_map(cli_json *json, const doctor_process *process, int64_t begin_ns)
+{
+    const ladle_heap_map *map = process->map;
+    char start[24];
+    if (map == NULL) {
+        key_null(json, "map");
+        return;
+    }
+    cli_json_key(json, "map");
+    cli_json_open(json, '{');
+    key_seconds(json, "time_s", (double)(process->start_ns + map->time_ns - begin_ns) * 1e-9);
+    cli_json_number(json, "page_nbytes", map->page_nbytes);
+    cli_json_key(json, "regions");
+    cli_json_open(json, '[');
+    for (int64_t i = 0; i < map->region_count; ++i) {
+        const ladle_heap_region *region = &map->regions[i];
+        snprintf(start, sizeof start, "0x%" PRIx64, region->start);
+        cli_json_line(json);
+        cli_json_open(json, '{');
+        cli_json_text(json, "start", start);
+        cli_json_number(json, "nbytes", region->nbytes);
+        cli_json_text(json, "kind", ladle_region_kind_name(region->kind));
+        cli_json_text(json, "pages", region->pages);
+        cli_json_close(json, '}');
+    }
+    cli_json_close(json, ']');
+    cli_json_close(json, '}');
+}
+
 static void put_process(cli_json *json, const doctor_process *process, int64_t begin_ns)
 {
     char end[DOCTOR_END_NBYTES];
@@ -168,8 +226,8 @@ static void put_process(cli_json *json, const doctor_process *process, int64_t b
     cli_json_double(json, verdict->leak_rate);
     put_split(json, process, begin_ns);
     put_classes(json, process);
-    key_null(json, "stacks");
-    key_null(json, "map");
+    put_stacks(json, process->stacks);
+    put_map(json, process, begin_ns);
     cli_json_close(json, '}');
 }
 

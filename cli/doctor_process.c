@@ -110,6 +110,7 @@ static void sample_of_status(ladle_sample *sample, const doctor_status *status, 
         .heap_free = -1,
         .heap_returnable = -1,
         .heap_arenas = -1,
+        .heap_largest_holes = -1,
         .python_arenas = -1,
     };
 }
@@ -240,7 +241,28 @@ static void take_last_counters(doctor_process *process)
     memcpy(process->class_blocks, last.class_blocks, sizeof process->class_blocks);
 }
 
-void doctor_process_finish(doctor_process *process)
+/* What the recording has beside its samples; an image that ended early has neither. */
+static void take_pictures(doctor_process *process, const doctor_call *call)
+{
+    ladle_error error;
+    if (process->recording == NULL) {
+        return;
+    }
+    if (call->map) {
+        process->map = ladle_recording_map(process->recording, &error);
+        if (process->map == NULL && error.status != LADLE_NOT_FOUND) {
+            (void)cli_data_error(process->path, &error);
+        }
+    }
+    if (call->stacks) {
+        process->stacks = ladle_recording_stacks(process->recording, &error);
+        if (process->stacks == NULL && error.status != LADLE_NOT_FOUND) {
+            (void)cli_data_error(process->path, &error);
+        }
+    }
+}
+
+void doctor_process_finish(doctor_process *process, const doctor_call *call)
 {
     int64_t count = 0;
     if (process->finished) {
@@ -267,6 +289,7 @@ void doctor_process_finish(doctor_process *process)
         }
     }
     take_last_counters(process);
+    take_pictures(process, call);
     free(samples);
     free(process->outside);
     process->outside = NULL;
@@ -287,5 +310,7 @@ void doctor_process_release(doctor_process *process)
     free(process->command);
     free(process->outside);
     free(process->points);
+    ladle_heap_map_release(process->map);
+    ladle_stacks_release(process->stacks);
     *process = (doctor_process){0};
 }

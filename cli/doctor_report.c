@@ -7,7 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WIDTH = 100, BAR_WIDTH = 24, SPARK_WIDTH = 64, MAX_CLASSES = 8, MAX_PROCESSES = 16, SENTENCE_NBYTES = 2048 };
+enum {
+    WIDTH = 100,
+    BAR_WIDTH = 24,
+    SPARK_WIDTH = 64,
+    MAX_CLASSES = 8,
+    MAX_PROCESSES = 16,
+    MAX_STACKS = 5,
+    MAX_FRAMES = 8,
+    SENTENCE_NBYTES = 2048
+};
 
 /* What the screen can show. */
 typedef struct screen {
@@ -44,13 +53,30 @@ static void heading(const screen *on, const char *text)
     style(on, "0");
 }
 
+/* Stands for a blank between a number and its unit, where no line ends. */
+#define GLUE '\x01'
+
+static void glue_units(char *text)
+{
+    static const char *const units[] = {" %", " MB", " kB", " GB", " bytes", " s;", " s ", " s."};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; ++i) {
+        for (char *found = strstr(text, units[i]); found != NULL; found = strstr(found + 1, units[i])) {
+            *found = GLUE;
+        }
+    }
+}
+
 /* Words of `text`, in lines that begin with `indent` spaces. */
 static void put_wrapped(const screen *on, const char *text, size_t indent)
 {
     char visible[SENTENCE_NBYTES];
     cli_visible(text, visible, sizeof visible);
     size_t column = 0;
+    glue_units(visible);
     for (char *word = strtok(visible, " "); word != NULL; word = strtok(NULL, " ")) {
+        for (char *glue = strchr(word, GLUE); glue != NULL; glue = strchr(glue, GLUE)) {
+            *glue = ' ';
+        }
         size_t width = cli_text_width(word);
         if (column > 0 && column + 1 + width > WIDTH) {
             cli_putc(on->out, '\n');
@@ -229,6 +255,45 @@ static void put_classes(const screen *on, const doctor_process *process)
     }
 }
 
+/* The stacks with the most live bytes, innermost frame first. */
+static void put_stacks(const screen *on, const ladle_stacks *stacks)
+{
+    heading(on, "Where live blocks were asked for: stacks of a sample of them, scaled up\n");
+    for (int64_t i = 0; i < stacks->count && i < MAX_STACKS; ++i) {
+        const ladle_stack *stack = &stacks->stacks[i];
+        cli_printf(on->out, "  %.2f MB in %" PRId64 " blocks, %+.2f MB since half-way\n", (double)stack->nbytes / 1e6,
+                   stack->blocks, (double)stack->growth / 1e6);
+        for (int64_t j = 0; j < stack->frame_count && j < MAX_FRAMES; ++j) {
+            cli_puts(on->out, "      ");
+            put_cut(on, stack->frames[j], 94);
+            cli_putc(on->out, '\n');
+        }
+    }
+    if (stacks->count == 0) {
+        cli_puts(on->out, "  none was seen\n");
+    }
+}
+
+/* How many of the heap's resident pages are used; the map itself is for the page. */
+static void put_map(const screen *on, const ladle_heap_map *map)
+{
+    int64_t full = 0, partly = 0, empty = 0;
+    char text[256];
+    for (int64_t i = 0; i < map->region_count; ++i) {
+        for (const char *page = map->regions[i].pages; *page != '\0'; ++page) {
+            full += *page == 'X';
+            empty += *page == '0';
+            partly += *page >= '1' && *page <= '9';
+        }
+    }
+    heading(on, "Pages of the heap near its peak\n");
+    snprintf(text, sizeof text,
+             "%" PRId64 " pages of %" PRId64 " bytes are resident: %" PRId64 " full, %" PRId64 " partly used, %" PRId64
+             " without a live byte. The map is drawn on the page (--out) and part of --json.",
+             full + partly + empty, map->page_nbytes, full, partly, empty);
+    put_wrapped(on, text, 2);
+}
+
 static void put_probes(const screen *on, const doctor_process *process)
 {
     char text[256] = "";
@@ -265,6 +330,12 @@ static void put_deciding(const screen *on, const doctor_process *process, int64_
     if (process->metered) {
         put_course(on, "live", process, true, whole);
         put_classes(on, process);
+    }
+    if (process->stacks != NULL) {
+        put_stacks(on, process->stacks);
+    }
+    if (process->map != NULL) {
+        put_map(on, process->map);
     }
 }
 

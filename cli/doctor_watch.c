@@ -173,7 +173,7 @@ static void note_end(doctor_process *process)
 }
 
 /* Images that gave way to others, and processes that are gone. */
-static void finish_those_gone(doctor_run *run, const doctor_tree *tree)
+static void finish_those_gone(doctor_run *run, const doctor_call *call, const doctor_tree *tree)
 {
     for (int64_t i = 0; i < run->count; ++i) {
         doctor_process *process = &run->processes[i];
@@ -194,7 +194,7 @@ static void finish_those_gone(doctor_run *run, const doctor_tree *tree)
         /* The command itself is a child of ours: how it ends is told by wait. */
         if (!is_there && !(process->pid == run->pid && process->end == DOCTOR_RUNS)) {
             note_end(process);
-            doctor_process_finish(process);
+            doctor_process_finish(process, call);
         }
     }
 }
@@ -228,7 +228,7 @@ static bool look_at_process(doctor_run *run, const doctor_call *call, const doct
         return true;
     }
     process->end = DOCTOR_REPLACED; /* by a program that has no meter, or has none yet */
-    doctor_process_finish(process);
+    doctor_process_finish(process, call);
     return look_at_process(run, call, status);
 }
 
@@ -239,7 +239,7 @@ bool doctor_watch_look(doctor_run *run, const doctor_call *call, doctor_tree *tr
     if (!fits) {
         return false;
     }
-    finish_those_gone(run, tree);
+    finish_those_gone(run, call, tree);
     *rss = *live = 0;
     for (int64_t i = 0; i < tree->count && fits; ++i) {
         const doctor_status *status = &tree->items[i];
@@ -307,104 +307,6 @@ static void name_the_unknown(doctor_run *run)
     }
 }
 
-/* One point more of some process: what it held from then on. */
-typedef struct event {
-    int64_t time_ns;
-    int64_t process;
-    const doctor_point *point; /* NULL: it is gone */
-} event;
-
-static int by_time(const void *left, const void *right)
-{
-    const event *a = left, *b = right;
-    if (a->time_ns != b->time_ns) {
-        return a->time_ns < b->time_ns ? -1 : 1;
-    }
-    return a->process < b->process ? -1 : a->process > b->process;
-}
-
-typedef struct tree_figures {
-    int64_t rss, live, dead;
-} tree_figures;
-
-/* Of all processes at one time. Pages of files are shared by all: those of the process with the most count, once. */
-static tree_figures sum_up(const doctor_point *const *current, int64_t count)
-{
-    tree_figures sum = {0};
-    int64_t most_file = 0;
-    for (int64_t i = 0; i < count; ++i) {
-        const doctor_point *point = current[i];
-        if (point != NULL) {
-            const int64_t *split = point->split.nbytes;
-            int64_t file = point->file < point->rss ? point->file : point->rss;
-            sum.rss += point->rss - file;
-            most_file = file > most_file ? file : most_file;
-            sum.live += split[LADLE_SHARE_LIVE] + split[LADLE_SHARE_GARBAGE];
-            sum.dead += split[LADLE_SHARE_RETURNABLE] + split[LADLE_SHARE_PINNED];
-        }
-    }
-    sum.rss += most_file;
-    return sum;
-}
-
-/* Points up to each program's end, and where each process is gone. Returns owned; NULL: no memory. */
-static event *list_events(const doctor_run *run, int64_t *count)
-{
-    int64_t size = 0;
-    for (int64_t i = 0; i < run->count; ++i) {
-        size += run->processes[i].point_count + 1;
-    }
-    event *events = malloc((size_t)(size + 1) * sizeof *events);
-    *count = 0;
-    for (int64_t i = 0; i < run->count && events != NULL; ++i) {
-        const doctor_process *process = &run->processes[i];
-        for (int64_t j = 0; j < process->point_count && j <= process->final_index; ++j) {
-            events[(*count)++] = (event){process->points[j].time_ns, i, &process->points[j]};
-        }
-        /* One that ended while the command ran leaves the sum; its last look was about an interval ago. */
-        bool is_last = process->pid == run->pid && process->end != DOCTOR_REPLACED;
-        if (process->point_count > 0 && process->end != DOCTOR_RUNS && !is_last) {
-            events[(*count)++] = (event){process->points[process->final_index].time_ns + 1, i, NULL};
-        }
-    }
-    return events;
-}
-
-static void measure_tree(doctor_run *run)
-{
-    int64_t count;
-    event *events = list_events(run, &count);
-    const doctor_point **current = calloc((size_t)run->count + 1, sizeof *current);
-    run->peak_rss = run->final_rss = run->live = run->dead = -1;
-    bool has_figures = false;
-    for (int64_t i = 0; i < run->count; ++i) {
-        has_figures = has_figures || run->processes[i].metered;
-    }
-    if (events != NULL && current != NULL && count > 0) {
-        qsort(events, (size_t)count, sizeof *events, by_time);
-        for (int64_t i = 0; i < count; ++i) {
-            current[events[i].process] = events[i].point;
-            if (i + 1 < count && events[i + 1].time_ns == events[i].time_ns) {
-                continue;
-            }
-            tree_figures sum = sum_up(current, run->count);
-            run->final_rss = sum.rss;
-            if (sum.rss > run->peak_rss) {
-                run->peak_rss = sum.rss;
-                run->live = has_figures ? sum.live : -1;
-                run->dead = has_figures ? sum.dead : -1;
-            }
-        }
-    }
-    free(events);
-    free(current);
-    for (int64_t i = 0; i < run->count; ++i) {
-        int64_t peak = run->processes[i].verdict.peak_rss;
-        run->kernel_peak_rss = peak > run->kernel_peak_rss ? peak : run->kernel_peak_rss;
-    }
-    run->peak_rss = run->kernel_peak_rss > run->peak_rss ? run->kernel_peak_rss : run->peak_rss;
-}
-
 /* The last image of the command itself, unless another process holds more than twice its peak: then the command is a
  * launcher or a coordinator, and the memory is there. A process without a meter decides only where none has one. */
 static int64_t find_deciding(const doctor_run *run)
@@ -461,13 +363,13 @@ void doctor_watch_finish(doctor_run *run, const doctor_call *call)
         if (process->end == DOCTOR_RUNS && (!doctor_tree_status(process->pid, &status) || status.is_zombie)) {
             process->end = DOCTOR_ENDED;
         }
-        doctor_process_finish(process);
+        doctor_process_finish(process, call);
     }
     name_the_unknown(run);
     if (run->count > 0) {
         qsort(run->processes, (size_t)run->count, sizeof *run->processes, by_start);
     }
-    measure_tree(run);
+    doctor_sum_up(run);
     run->decides = find_deciding(run);
 }
 

@@ -9,7 +9,7 @@
 #ifndef LADLE_DOCTOR_H
 #define LADLE_DOCTOR_H
 
-#include <ladle/base.h>
+#include <ladle/memory.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -121,6 +121,68 @@ typedef struct ladle_verdict {
 /* `samples` in order of time, all of one process. Never fails: what cannot be told is "not enough evidence". */
 LADLE_API void ladle_doctor_judge(const ladle_sample *samples, int64_t count, ladle_verdict *verdict);
 
+/* --- this process, without a meter ----------------------------------------------------------- */
+
+/* The allocator that serves malloc: "glibc", "mimalloc", "jemalloc", "tcmalloc", or "unknown". Borrows: static. */
+LADLE_API const char *ladle_allocator_name(void);
+
+/* Asks it to return its free pages to the system. False where there is no way to ask. */
+LADLE_API bool ladle_allocator_trim(void);
+
+/* A thread that takes a sample of this process at intervals. What is live is the allocator's own figure, so rounding
+ * and size classes are not known; glibc, jemalloc and tcmalloc have one. Internally locked. A child of fork() has no
+ * thread: it must leave the watch alone. */
+typedef struct ladle_watch ladle_watch;
+
+/* A watch keeps so many samples. When they are full every second one is dropped, and the interval doubled. */
+#define LADLE_WATCH_SAMPLES 520
+#define LADLE_WATCH_INTERVAL_LEAST_NS 1000000
+
+/* Starts with a sample. `python_arenas` NULL: not known. It is called on the watch's thread, and must not wait.
+ * Returns owned; retains the context. Fails with INVALID, NOMEM, BUDGET or IO. */
+LADLE_API ladle_watch *ladle_watch_create(ladle_context *context, int64_t interval_ns, int64_t (*python_arenas)(void),
+                                          ladle_error *error);
+
+/* Takes one now, also after the stop. */
+LADLE_API void ladle_watch_sample(ladle_watch *watch, ladle_sample_kind kind);
+
+/* Ends the thread, and with it the samples at intervals. Twice is allowed. */
+LADLE_API void ladle_watch_stop(ladle_watch *watch);
+
+/* Copies the samples, at most LADLE_WATCH_SAMPLES, and the total of the context's ledger with each; NULL: not that.
+ * Returns how many. */
+LADLE_API int64_t ladle_watch_read(ladle_watch *watch, ladle_sample *samples, int64_t *ledger);
+
+LADLE_API void ladle_watch_release(ladle_watch *watch);
+
+/* Keeps the allocator from holding free memory. A thread looks at intervals how much of it the allocator could return,
+ * and lets it when that is much. In glibc blocks of 128 KiB and more also get mappings of their own, which their end
+ * returns at once: by itself it does so only until the first larger one was freed, and no more than up to 32 MiB.
+ * Internally locked; at most one in a process. A child of fork() has no thread: it must leave the tamer alone. */
+typedef struct ladle_tamer ladle_tamer;
+
+typedef struct ladle_tame_options {
+    int64_t interval_ns;
+    int64_t least_nbytes; /* what is free in whole pages and no more than this may stay */
+    double share;         /* of what is in use: as above */
+} ladle_tame_options;
+
+typedef struct ladle_tame_figures {
+    int64_t trims;       /* how often it was asked to return */
+    int64_t returned;    /* bytes in all */
+    int64_t cpu_ns;      /* of the thread */
+    bool sets_threshold; /* large blocks have mappings of their own */
+} ladle_tame_figures;
+
+LADLE_API ladle_tamer *ladle_tamer_create(ladle_context *context, const ladle_tame_options *options,
+                                          ladle_error *error);
+LADLE_API void ladle_tamer_read(ladle_tamer *tamer, ladle_tame_figures *figures);
+
+/* Ends the thread; what was counted stays. glibc's limit for mappings goes to 32 MiB, where its growth by itself ends:
+ * what it was cannot be asked, and that growth not be switched on again. Twice is allowed. */
+LADLE_API void ladle_tamer_stop(ladle_tamer *tamer);
+LADLE_API void ladle_tamer_release(ladle_tamer *tamer);
+
 /* --- recordings ------------------------------------------------------------------------------ */
 
 typedef enum ladle_recording_end {
@@ -155,6 +217,57 @@ LADLE_API ladle_status ladle_recording_observe(ladle_recording *recording, ladle
 /* The counters as they stand, of a process that lives or is gone: what it had when it was killed. All other figures of
  * the sample are -1. */
 LADLE_API void ladle_recording_counters(ladle_recording *recording, ladle_sample *sample);
+
+/* --- the map of the heap (`map`) and the stacks of what stays (`stacks`), where the meter was told to keep them -- */
+
+typedef enum ladle_region_kind {
+    LADLE_REGION_HEAP = 0, /* the main heap */
+    LADLE_REGION_ARENA,    /* another arena of the allocator */
+    LADLE_REGION_MAPPED    /* mappings that large blocks have for themselves */
+} ladle_region_kind;
+
+typedef struct ladle_heap_region {
+    uint64_t start; /* address */
+    int64_t nbytes;
+    int32_t kind; /* a ladle_region_kind */
+    /* A character for each page, ended by 0: '.' not resident, '0' resident without a live byte, '1' to '9' used in
+     * tenths, rounded up, 'X' full. */
+    const char *pages;
+} ladle_heap_region;
+
+typedef struct ladle_heap_map {
+    int64_t time_ns; /* as a sample's: near the peak of resident or live bytes */
+    int64_t page_nbytes;
+    int64_t region_count;
+    ladle_heap_region *regions; /* by address */
+} ladle_heap_map;
+
+/* "heap", "arena", "mapped". Borrows: static. */
+LADLE_API const char *ladle_region_kind_name(int32_t kind);
+
+/* Returns owned. Fails with NOT_FOUND where there is none (yet), IO, CORRUPT, NOMEM. */
+LADLE_API ladle_heap_map *ladle_recording_map(const ladle_recording *recording, ladle_error *error);
+LADLE_API void ladle_heap_map_release(ladle_heap_map *map);
+
+/* Estimates: one allocation in so many bytes is looked at, and stands for its neighbours. */
+typedef struct ladle_stack {
+    int64_t nbytes, blocks; /* that are live */
+    int64_t growth;         /* bytes: of these, more than there were in the middle of the run */
+    int64_t frame_count;
+    const char *const *frames; /* innermost first: "function (library)" */
+} ladle_stack;
+
+typedef struct ladle_stacks {
+    int64_t time_ns;      /* as a sample's */
+    int64_t middle_ns;    /* what growth is counted from */
+    int64_t every_nbytes; /* one allocation in so many bytes was looked at */
+    int64_t count;
+    ladle_stack *stacks; /* most live bytes first */
+} ladle_stacks;
+
+/* Returns owned. Fails with NOT_FOUND where there are none (yet), IO, CORRUPT, NOMEM. */
+LADLE_API ladle_stacks *ladle_recording_stacks(const ladle_recording *recording, ladle_error *error);
+LADLE_API void ladle_stacks_release(ladle_stacks *stacks);
 
 #ifdef __cplusplus
 }

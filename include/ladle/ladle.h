@@ -4,6 +4,7 @@
 
 #include <ladle/base.h>
 #include <ladle/deliver.h>
+#include <ladle/doctor.h>
 #include <ladle/io.h>
 #include <ladle/memory.h>
 #include <ladle/root.h>

@@ -42,6 +42,8 @@ typedef struct core_state {
     PyTypeObject *scan_type;
     PyTypeObject *lease_type;
     PyTypeObject *cache_type;
+    PyTypeObject *watch_type;
+    PyTypeObject *tamer_type;
     PyObject *frombuffer;            /* numpy.frombuffer */
     PyObject *dtypes[CORE_N_DTYPES]; /* numpy.dtype by ladle_dtype; [NONE] is NULL */
     PyObject *make_error;            /* ladle._errors.from_core, NULL until the first error */
@@ -159,6 +161,17 @@ ladle_dtype core_dtype_from(PyObject *name);
 /* Read-only one-dimensional numpy array over the lease object. Returns owned. */
 PyObject *core_lease_array(core_state *state, PyObject *lease);
 
+/* arenas.c: bytes in arenas of Python's object allocator, counted from the first retain to the last release, both with
+ * the GIL; -1 if unknown. The count itself needs no GIL. */
+void core_arenas_retain(void);
+void core_arenas_release(void);
+int64_t core_arenas_held(void);
+
+/* doctor.c: functions of the module. */
+PyObject *core_allocator_name(PyObject *module, PyObject *ignored);
+PyObject *core_allocator_trim(PyObject *module, PyObject *ignored);
+PyObject *core_share_names(PyObject *module, PyObject *ignored);
+
 /* Each makes its type or types and keeps them in the state. Returns 0 or -1. */
 int core_context_ready(PyObject *module, core_state *state);
 int core_file_ready(PyObject *module, core_state *state);
@@ -167,6 +180,7 @@ int core_reader_ready(PyObject *module, core_state *state);
 int core_scan_ready(PyObject *module, core_state *state);
 int core_lease_ready(PyObject *module, core_state *state);
 int core_cache_ready(PyObject *module, core_state *state);
+int core_doctor_ready(PyObject *module, core_state *state);
 
 /* Makes the type of `spec` and adds it to the module. Returns owned, or NULL. */
 PyTypeObject *core_type_add(PyObject *module, PyType_Spec *spec);

@@ -162,6 +162,12 @@ static PyMethodDef module_methods[] = {
      "copy(context, values, dtype, layout=b'', /)\n--\n\nLease on a copy of a contiguous buffer."},
     {"process_memory", module_process_memory, METH_NOARGS,
      "process_memory()\n--\n\nrss, peak_rss, anonymous and file of this process, in bytes; -1 if unknown."},
+    {"allocator_name", core_allocator_name, METH_NOARGS,
+     "allocator_name()\n--\n\nThe allocator behind malloc: glibc, mimalloc, jemalloc, tcmalloc or unknown."},
+    {"allocator_trim", core_allocator_trim, METH_NOARGS,
+     "allocator_trim()\n--\n\nAsk it to return its free pages; False where there is no way to ask."},
+    {"share_names", core_share_names, METH_NOARGS,
+     "share_names()\n--\n\nWhat the shares of a split are called, in order."},
     {"version", module_version, METH_NOARGS, "version()\n--\n\nVersion of the C library."},
     {"forks", module_forks, METH_NOARGS,
      "forks()\n--\n\nHow many forks lie between this process and the one that loaded the extension."},
@@ -193,7 +199,7 @@ static int module_exec(PyObject *module)
     if (state_numpy(state) < 0 || core_context_ready(module, state) < 0 || core_file_ready(module, state) < 0 ||
         core_table_ready(module, state) < 0 || core_reader_ready(module, state) < 0 ||
         core_scan_ready(module, state) < 0 || core_lease_ready(module, state) < 0 ||
-        core_cache_ready(module, state) < 0) {
+        core_cache_ready(module, state) < 0 || core_doctor_ready(module, state) < 0) {
         return -1;
     }
     return 0;
@@ -210,6 +216,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->scan_type);
     Py_VISIT(state->lease_type);
     Py_VISIT(state->cache_type);
+    Py_VISIT(state->watch_type);
+    Py_VISIT(state->tamer_type);
     Py_VISIT(state->frombuffer);
     for (int dtype = 0; dtype < CORE_N_DTYPES; dtype++) {
         Py_VISIT(state->dtypes[dtype]);
@@ -230,6 +238,8 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->scan_type);
     Py_CLEAR(state->lease_type);
     Py_CLEAR(state->cache_type);
+    Py_CLEAR(state->watch_type);
+    Py_CLEAR(state->tamer_type);
     Py_CLEAR(state->frombuffer);
     for (int dtype = 0; dtype < CORE_N_DTYPES; dtype++) {
         Py_CLEAR(state->dtypes[dtype]);

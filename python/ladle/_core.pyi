@@ -261,6 +261,36 @@ class Scan:
     def stop(self) -> None:
         """End the work at the next page."""
 
+@final
+class Watch:
+    """Samples of this process by a thread without the GIL."""
+
+    def __new__(cls, context: Context, interval_ns: int) -> Watch: ...
+    def sample(self, kind: str, /) -> None:
+        """Take a sample now, also after the stop."""
+
+    def stop(self) -> None:
+        """End the thread; twice is allowed."""
+
+    def read(self) -> tuple[bytes, bytes]:
+        """Return rows of 14 int64, `ladle._watch.FIGURES`, and of 8 int64, the shares."""
+
+    def judge(self) -> dict[str, Any]:
+        """Return the verdict."""
+
+@final
+class Tamer:
+    """Lets the allocator give back."""
+
+    def __new__(
+        cls, context: Context, interval_ns: int, least_nbytes: int, share: float
+    ) -> Tamer: ...
+    def stop(self) -> None:
+        """End the thread; twice is allowed."""
+
+    def figures(self) -> dict[str, int]:
+        """Return trims, returned bytes and cpu_ns so far."""
+
 def xxh3_64(values: _Values, /) -> int:
     """Return XXH3-64 (seed 0) of a contiguous buffer's bytes."""
 
@@ -269,6 +299,15 @@ def copy(context: Context, values: _Values, dtype: str, layout: bytes = b"", /) 
 
 def process_memory() -> dict[str, int]:
     """Return rss, peak_rss, anonymous and file of this process, in bytes; -1 if unknown."""
+
+def allocator_name() -> str:
+    """Return the allocator behind malloc: glibc, mimalloc, jemalloc, tcmalloc or unknown."""
+
+def allocator_trim() -> bool:
+    """Ask it to return its free pages; False where there is no way to ask."""
+
+def share_names() -> tuple[str, ...]:
+    """Return what the shares of a split are called, in order."""
 
 def version() -> str:
     """Return the version of the C library."""

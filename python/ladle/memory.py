@@ -1,9 +1,13 @@
-"""Who holds the memory of this process.
+"""Who holds the memory of this process, why it grows, and how to keep it down.
 
 Examples
 --------
 >>> import ladle
 >>> ladle.memory.info()
+>>> with ladle.memory.watch() as watch:
+...     run()
+>>> watch
+>>> ladle.memory.tame()
 >>> ladle.memory.trim()
 """
 
@@ -16,9 +20,22 @@ from ladle import _core
 from ladle._budget import budget_nbytes, set_budget_nbytes
 from ladle._context import default_context
 from ladle._mapping import Cache, living_caches
+from ladle._tame import Tame, tame, untame
 from ladle._units import format_nbytes, parse_nbytes
+from ladle._watch import Verdict, Watch
 
-__all__ = ["MemoryInfo", "budget", "info", "trim"]
+__all__ = [
+    "MemoryInfo",
+    "Tame",
+    "Verdict",
+    "Watch",
+    "budget",
+    "info",
+    "tame",
+    "trim",
+    "untame",
+    "watch",
+]
 
 _MEANING = {
     "resting": "cached, unused",
@@ -111,14 +128,61 @@ def _describe(cache: Cache) -> dict[str, Any]:
 
 
 def trim() -> int:
-    """Give free blocks of the pool back to the system.
+    """Give free memory back to the system: ladle's pool, then what malloc holds for nothing.
+
+    The allocator behind malloc is asked to return its free pages (``malloc_trim`` of glibc and
+    what mimalloc, jemalloc and tcmalloc have for it). Python's garbage is not collected.
 
     Returns
     -------
     int
-        Bytes given back.
+        Bytes by which the resident memory of the process fell meanwhile, at least 0. What other
+        threads ask for and let go of in that time counts, too.
     """
-    return default_context().trim()
+    before = _core.process_memory()["anonymous"]
+    default_context().trim()
+    _core.allocator_trim()
+    return max(before - _core.process_memory()["anonymous"], 0)
+
+
+def watch(interval: float = 0.1, probe: bool = True) -> Watch:
+    """Watch where the memory of this process goes, and tell why it grows.
+
+    A thread in C takes samples of the kernel's and the allocator's figures; it never takes Python's
+    global lock, and needs no preloaded library. The allocator's own word for what is in use takes
+    the place of a count of every block: glibc, jemalloc and tcmalloc give it. Under others malloc's
+    memory is in the share ``"rest"``.
+
+    Parameters
+    ----------
+    interval : float
+        Seconds between samples. After 512 of them every second one is dropped, and the interval
+        doubled: a watch of any length has about as many.
+    probe : bool
+        Whether the watch, when it stops, runs ``gc.collect()`` and then asks the allocator to
+        return free pages, to tell what was garbage and what was held for nothing. Both change the
+        process a little; a ``"garbage cycles"`` verdict needs the first.
+
+    Returns
+    -------
+    Watch
+        Not started: use it in a ``with`` statement, or call its ``start()`` and ``stop()``.
+
+    Raises
+    ------
+    ValueError
+        If the interval is not between 0.001 and 1000 seconds.
+
+    Examples
+    --------
+    >>> with ladle.memory.watch() as watch:
+    ...     for events in uproot.iterate("nano.root:Events", step_size="20 MB"):
+    ...         analyse(events)
+    >>> watch.verdict.kind
+    'fragmentation'
+    >>> watch.plot()
+    """
+    return Watch(interval, probe)
 
 
 _ASKED: Any = object()

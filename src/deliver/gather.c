@@ -61,7 +61,7 @@ static bool do_gather(void *user, int64_t index, ladle_scratch *scratch)
                             : ladle_source_read(g->table->source, slice->offset, slice->nbytes, input, g->error);
             record = input;
         }
-        ladle_split out = {g->lengths + slice->dest, reserve, g};
+        ladle_page_split out = {g->lengths + slice->dest, reserve, g};
         if (g->status == LADLE_OK)
             g->status = g->table->ops->split(g->table, g->column, slice, record, scratch, &out, g->error);
         if (g->status != LADLE_OK)

@@ -135,6 +135,11 @@ ladle_recording_end ladle_recording_ended(const ladle_recording *recording)
                                                                             : LADLE_RECORDING_RUNS;
 }
 
+const char *ladle_recording_path(const ladle_recording *recording)
+{
+    return recording->path;
+}
+
 const char *ladle_recording_command(const ladle_recording *recording)
 {
     return recording->command;
@@ -284,7 +289,8 @@ void ladle_recording_counters(ladle_recording *recording, ladle_sample *sample)
                              .heap = -1,
                              .heap_free = -1,
                              .heap_returnable = -1,
-                             .heap_arenas = -1};
+                             .heap_arenas = -1,
+                             .heap_largest_holes = -1};
     total_counters(recording, sample);
 }
 

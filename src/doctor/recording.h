@@ -8,6 +8,14 @@
  *     ladle_sample[]           LADLE_METER_SAMPLES, in order of time; thinned out when they are full
  *     ladle_meter_slot[]       LADLE_METER_SLOTS, on a page's border; one for each thread that lives; sparse
  *
+ * Beside it are <pid>.<n>.map and <pid>.<n>.stacks where those are kept: text, each replaced as a whole.
+ *
+ *     ladle map 1 TIME_NS PAGE_NBYTES           ladle stacks 1 TIME_NS MIDDLE_NS EVERY_NBYTES
+ *     region START(hex) PAGES KIND              stack NBYTES BLOCKS GROWTH FRAMES
+ *     one character a page                      function (library)
+ *     ...                                       ...
+ *     end                                       end
+ *
  * The meter writes, observers only read, but for `wanted`. Counters are plain 64-bit stores by the one thread that
  * owns a slot; a reader may see one of a pair before the other, which is one block's worth. A slot whose thread is
  * gone keeps its counts and serves the next thread. Slot 0 belongs to none: threads without one add to it atomically.
@@ -69,6 +77,9 @@ typedef struct ladle_meter_header {
 
 _Static_assert(sizeof(ladle_meter_header) <= LADLE_METER_PAGE, "the header has one page");
 _Static_assert(sizeof(ladle_meter_slot) % LADLE_METER_PAGE == 0, "slots are whole pages");
+
+/* As it was opened. Borrows. */
+const char *ladle_recording_path(const ladle_recording *recording);
 
 /* Size class of a usable size. */
 static inline int ladle_size_class(uint64_t usable)

@@ -474,7 +474,7 @@ static int64_t string_at(const page_view *view, int64_t at, int64_t end, int64_t
     return length;
 }
 
-static ladle_status split_strings(const page_view *view, const ladle_slice *slice, const ladle_split *out,
+static ladle_status split_strings(const page_view *view, const ladle_slice *slice, const ladle_page_split *out,
                                   ladle_error *error)
 {
     bool by_offsets = view->offsets != NULL && view->n_offsets >= view->n_entries;
@@ -511,7 +511,7 @@ static ladle_status split_strings(const page_view *view, const ladle_slice *slic
 }
 
 static ladle_status split_jagged(const ladle_table *table, int32_t column, const page_view *view,
-                                 const ladle_slice *slice, const ladle_split *out, ladle_error *error)
+                                 const ladle_slice *slice, const ladle_page_split *out, ladle_error *error)
 {
     const ladle_column *c = &table->columns[column];
     int64_t item = item_nbytes(table, column);
@@ -543,7 +543,7 @@ static ladle_status split_jagged(const ladle_table *table, int32_t column, const
 }
 
 static ladle_status tree_split(const ladle_table *table, int32_t column, const ladle_slice *slice,
-                               const uint8_t *record, ladle_scratch *scratch, const ladle_split *out,
+                               const uint8_t *record, ladle_scratch *scratch, const ladle_page_split *out,
                                ladle_error *error)
 {
     page_view view;

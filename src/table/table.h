@@ -57,12 +57,12 @@ typedef struct ladle_slice {
 } ladle_slice;
 
 /* Where ops.split puts what a page without known lengths turns out to hold. */
-typedef struct ladle_split {
+typedef struct ladle_page_split {
     int64_t *lengths; /* room for slice->take lengths, in items */
     /* Called once: room for that many bytes of values behind the earlier ones, or NULL with `error` filled. */
     uint8_t *(*reserve)(void *user, int64_t nbytes, ladle_error *error);
     void *user;
-} ladle_split;
+} ladle_page_split;
 
 typedef struct ladle_table_ops {
     void (*release)(ladle_table *table); /* what the format added; not the base */
@@ -93,7 +93,7 @@ typedef struct ladle_table_ops {
 
     /* GATHERED: lengths and values of a slice's entries. */
     ladle_status (*split)(const ladle_table *table, int32_t column, const ladle_slice *slice, const uint8_t *record,
-                          struct ladle_scratch *scratch, const ladle_split *out, ladle_error *error);
+                          struct ladle_scratch *scratch, const ladle_page_split *out, ladle_error *error);
 
     ladle_status (*storage)(const ladle_table *table, int32_t column, ladle_storage_info *info, ladle_error *error);
     ladle_status (*page)(const ladle_table *table, int32_t column, int64_t page, ladle_page_info *info,

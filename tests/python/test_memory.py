@@ -34,7 +34,8 @@ def test_trim():
     cache.clear()
     held = ladle.memory.info()["pool"]
     given_back = ladle.memory.trim()
-    assert ladle.memory.info()["pool"] == held - given_back
+    assert ladle.memory.info()["pool"] < 1_000_000 < held
+    assert given_back > 0.9 * held
 
 
 def test_budget_of_the_process():

@@ -6,16 +6,14 @@
  * touched make this too small; in an arena there is little of that, since large blocks have mappings of their own.
  */
 #include "doctor/meter/allocator.h"
+#include "doctor/meter/beside.h"
 
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-/* Arenas but the main one are parts of mappings that are aligned to their largest size. */
-#define ARENA_NBYTES ((uintptr_t)64 << 20)
 #define PAGE_NBYTES ((int64_t)4096)
 
 static int (*info)(int options, FILE *to);
@@ -129,46 +127,19 @@ static int64_t not_resident(uintptr_t start, uintptr_t end)
     return missing;
 }
 
-/* Of one line of /proc/self/maps: what is not resident, where it is an arena's. */
-static int64_t of_mapping(const char *line)
+/* Adds what is not resident of an arena, from its line of /proc/self/maps. */
+static void add_missing(const char *line, void *missing)
 {
-    char *end;
-    uintptr_t start = strtoull(line, &end, 16);
-    if (*end != '-')
-        return 0;
-    uintptr_t stop = strtoull(end + 1, &end, 16);
-    if (strncmp(end, " rw-p ", 6) != 0)
-        return 0;
-    bool is_anonymous = strstr(end, " 00:00 0") != NULL && strchr(end, '/') == NULL;
-    bool is_main = strstr(end, "[heap]") != NULL;
-    bool is_arena =
-        is_anonymous && strchr(end, '[') == NULL && start % ARENA_NBYTES == 0 && stop - start <= ARENA_NBYTES;
-    return is_main || is_arena ? not_resident(start, stop) : 0;
+    uintptr_t start, end;
+    int32_t kind;
+    if (meter_is_anonymous(line, &start, &end, &kind) && kind != LADLE_REGION_MAPPED)
+        *(int64_t *)missing += not_resident(start, end);
 }
 
 static int64_t arenas_not_resident(void)
 {
-    static char text[16384]; /* the sampler's alone */
-    int fd = meter_open("/proc/self/maps", O_RDONLY, 0);
-    if (fd < 0)
-        return 0;
     int64_t missing = 0;
-    size_t kept = 0;
-    ssize_t got;
-    while ((got = meter_read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
-        char *line = text, *end;
-        text[kept + (size_t)got] = '\0';
-        while ((end = strchr(line, '\n')) != NULL) {
-            *end = '\0';
-            missing += of_mapping(line);
-            line = end + 1;
-        }
-        kept = strlen(line);
-        memmove(text, line, kept);
-        if (kept == sizeof text - 1)
-            kept = 0; /* a line of 16 KiB is no arena */
-    }
-    meter_close(fd);
+    meter_each_mapping(add_missing, &missing);
     return missing;
 }
 

@@ -1,5 +1,6 @@
 /* The life of the process: the constructor, fork, and its ends. */
 #include "doctor/meter/process.h"
+#include "doctor/meter/beside.h"
 #include "doctor/meter/meter.h"
 
 #include <dlfcn.h>
@@ -32,6 +33,8 @@ __attribute__((constructor)) static void start(void)
     if (atomic_load(&meter_here.state) == METER_ON) {
         meter_allocator_find();
         meter_python_find();
+        if (meter_here.options.stacks && !meter_stacks_find())
+            meter_say("no stacks: libc has no means to walk one");
         (void)at_quick_exit(at_quick_exit_);
     }
     /* What was not found is not for the program to hear of; the second call frees the first one's text. */

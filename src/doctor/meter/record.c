@@ -1,4 +1,6 @@
 /* The recording of this process: begun, extended by slots, handed on over fork, finished. */
+#include "doctor/meter/beside.h"
+#include "doctor/meter/blocks.h"
 #include "doctor/meter/meter.h"
 #include "doctor/meter/process.h"
 
@@ -416,6 +418,10 @@ void *meter_slow_allocation(void *block, size_t requested)
     add(&to->allocated_usable, usable, is_shared);
     add(&to->allocated_requested, (int64_t)requested, is_shared);
     meter_self.unfolded += usable;
+    if (meter_here.options.map)
+        meter_map_allocation(block, usable);
+    if (meter_here.options.stacks)
+        meter_stacks_allocation(block, usable);
     if (meter_self.unfolded > METER_FOLD_NBYTES ||
         (atomic_load_explicit(&to->allocated_blocks, memory_order_relaxed) & (METER_FOLD_CALLS - 1)) == 0)
         meter_fold();
@@ -433,6 +439,10 @@ void meter_slow_free(void *block)
     add(&to->freed_blocks, 1, is_shared);
     add(&to->freed_usable, usable, is_shared);
     meter_self.unfolded -= usable;
+    if (meter_here.options.map)
+        meter_map_free(block);
+    if (meter_here.options.stacks)
+        meter_stacks_free(block, usable);
     if (meter_self.unfolded < -METER_FOLD_NBYTES)
         meter_fold();
 }
@@ -483,10 +493,14 @@ void meter_before_fork(void)
 {
     if (atomic_load(&meter_here.state) == METER_ON && atomic_exchange(&before_is_taken, 1) == 0)
         total_live();
+    if (meter_here.is_slow)
+        meter_blocks_hold();
 }
 
 void meter_after_fork(void)
 {
+    if (meter_here.is_slow)
+        meter_blocks_let_go();
     atomic_store(&before_is_taken, 0);
 }
 
@@ -494,7 +508,7 @@ void meter_after_fork(void)
  * when it first allocates; until then, or until it execs, none is needed. */
 void meter_in_child(void)
 {
-    atomic_store(&before_is_taken, 0);
+    meter_after_fork();
     int32_t state = atomic_load(&meter_here.state);
     meter_self.slot = meter_self.own = NULL;
     meter_self.is_gone = false;
@@ -508,5 +522,7 @@ void meter_in_child(void)
         atomic_store(&taken[i], 0);
     atomic_store(&grower, 0);
     atomic_store(&meter_here.sampler, 0);
+    meter_map_restart();
+    meter_stacks_restart();
     atomic_store(&meter_here.state, state == METER_ON ? METER_FORKED : METER_OFF);
 }

@@ -1,4 +1,5 @@
 /* Inside samples: the kernel's figures, the counters, the allocator's figures, at one time. */
+#include "doctor/meter/beside.h"
 #include "doctor/meter/meter.h"
 
 #include <errno.h>
@@ -91,6 +92,10 @@ static void take(ladle_sample_kind kind)
     atomic_store(&meter_here.soonest, end + (rest > SOONEST_NS ? rest : SOONEST_NS));
     atomic_store(&meter_here.due, end + (rest > meter_here.interval_ns ? rest : meter_here.interval_ns));
     atomic_store(&meter_here.served, wanted);
+    if (meter_here.options.map)
+        meter_map_tick(sample);
+    if (meter_here.options.stacks)
+        meter_stacks_tick(sample);
 }
 
 void meter_tick(void)

@@ -1,0 +1,342 @@
+/* glibc's figures come from malloc_info, which walks all free blocks once, as mallinfo2 does, and tells their sizes as
+ * well. glibc does not know which of its pages are resident: mincore does.
+ */
+#include "doctor/allocator.h"
+
+#include "base/checked.h"
+
+#include <ladle/doctor.h>
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#include <sys/mman.h>
+#endif
+
+/* --- which one ------------------------------------------------------------------------------- */
+
+/* How the functions of allocators that may not be here look. */
+typedef int jemalloc_mallctl(const char *name, void *old, size_t *old_nbytes, void *new, size_t new_nbytes);
+typedef void mimalloc_collect(bool force);
+typedef void mimalloc_process_info(size_t *elapsed_ms, size_t *user_ms, size_t *system_ms, size_t *rss,
+                                   size_t *peak_rss, size_t *commit, size_t *peak_commit, size_t *page_faults);
+typedef int tcmalloc_property(const char *name, size_t *value);
+typedef void tcmalloc_release(void);
+
+static struct {
+    ladle_allocator kind;
+    jemalloc_mallctl *mallctl;
+    mimalloc_collect *mi_collect;
+    mimalloc_process_info *mi_process_info;
+    tcmalloc_property *tc_property;
+    tcmalloc_release *tc_release;
+} found;
+
+/* The library that defines a function, as its address in memory; NULL where there is none. */
+static void *library_of(void *function)
+{
+    Dl_info info;
+    return function != NULL && dladdr(function, &info) != 0 ? info.dli_fbase : NULL;
+}
+
+/* ISO C has no cast from an object's address to a function's; POSIX promises that both look alike. */
+#define LOOK_UP(function, name)                          \
+    do {                                                 \
+        void *address_ = dlsym(RTLD_DEFAULT, name);      \
+        memcpy(&(function), &address_, sizeof address_); \
+    } while (0)
+
+static void find(void)
+{
+    LOOK_UP(found.mallctl, "mallctl");
+    LOOK_UP(found.mi_collect, "mi_collect");
+    LOOK_UP(found.mi_process_info, "mi_process_info");
+    LOOK_UP(found.tc_property, "MallocExtension_GetNumericProperty");
+    LOOK_UP(found.tc_release, "MallocExtension_ReleaseFreeMemory");
+    /* An interposer that only counts has its own malloc, but leaves this one to whoever made the block. */
+    void *serves = library_of(dlsym(RTLD_DEFAULT, "malloc_usable_size"));
+    static const struct {
+        ladle_allocator kind;
+        const char *name;
+    } signs[] = {
+        {LADLE_ALLOCATOR_MIMALLOC, "mi_collect"},
+        {LADLE_ALLOCATOR_JEMALLOC, "mallctl"},
+        {LADLE_ALLOCATOR_TCMALLOC, "MallocExtension_ReleaseFreeMemory"},
+        {LADLE_ALLOCATOR_GLIBC, "mallinfo2"},
+    };
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0] && serves != NULL; i++) {
+        if (library_of(dlsym(RTLD_DEFAULT, signs[i].name)) == serves) {
+            found.kind = signs[i].kind;
+            return;
+        }
+    }
+}
+
+ladle_allocator ladle_allocator_find(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, find);
+    return found.kind;
+}
+
+const char *ladle_allocator_name(void)
+{
+    static const char *const names[LADLE_ALLOCATOR_COUNT] = {"unknown", "glibc", "mimalloc", "jemalloc", "tcmalloc"};
+    return names[ladle_allocator_find()];
+}
+
+/* --- glibc ----------------------------------------------------------------------------------- */
+
+#if defined(__GLIBC__)
+
+#define PAGE_NBYTES ((int64_t)4096) /* of the estimate of whole pages; the kernel's may be larger */
+
+static int64_t attribute(const char *line, const char *name)
+{
+    const char *found_at = strstr(line, name);
+    return found_at == NULL ? 0 : (int64_t)strtoll(found_at + strlen(name), NULL, 10);
+}
+
+static bool is_total(const char *line, const char *type)
+{
+    const char *at = strstr(line, "type=\"");
+    return at != NULL && strncmp(at + 6, type, strlen(type)) == 0;
+}
+
+/* A free block loses a page's worth at its two ends, on the average. */
+static int64_t whole_pages(int64_t nbytes, int64_t count)
+{
+    return nbytes > count * PAGE_NBYTES ? nbytes - count * PAGE_NBYTES : 0;
+}
+
+static void read_line(ladle_heap_text *text)
+{
+    const char *line = text->line;
+    int64_t size = attribute(line, " size=\"");
+    if (strncmp(line, "<heap", 5) == 0) {
+        text->in_heap = true;
+        text->arenas++;
+        text->listed = 0;
+    } else if (strncmp(line, "</heap", 6) == 0) {
+        text->in_heap = false;
+    } else if (strstr(line, "<size ") != NULL || strstr(line, "<unsorted ") != NULL) {
+        int64_t total = attribute(line, "total=\"");
+        /* Bit 0 of a size says that the block before is in use, as it is before every free one but a fast one; for fast
+         * ones the upper end of a range of sizes is told. */
+        if (attribute(line, " to=\"") % 2 != 0)
+            text->listed += total;
+        text->whole += whole_pages(total, attribute(line, "count=\""));
+    } else if (text->in_heap && is_total(line, "rest")) {
+        /* What is in no list is the block at the top of the arena. */
+        text->whole += whole_pages(size - text->listed, 1);
+    } else if (!text->in_heap && strncmp(line, "<total", 6) == 0) {
+        if (is_total(line, "fast"))
+            text->fast = size;
+        else if (is_total(line, "rest"))
+            text->rest = size;
+        else if (is_total(line, "mmap"))
+            text->mapped = size;
+    } else if (!text->in_heap && strncmp(line, "<system", 7) == 0 && is_total(line, "current")) {
+        text->system = size;
+    }
+}
+
+static ssize_t read_text(void *cookie, const char *text, size_t nbytes)
+{
+    ladle_heap_text *heap = cookie;
+    for (size_t i = 0; i < nbytes; i++) {
+        if (text[i] != '\n') {
+            if (heap->length < sizeof heap->line - 1)
+                heap->line[heap->length++] = text[i];
+            continue;
+        }
+        heap->line[heap->length] = '\0';
+        heap->length = 0;
+        read_line(heap);
+    }
+    return (ssize_t)nbytes;
+}
+
+static bool read_heap_text(ladle_allocator_reader *reader)
+{
+    memset(&reader->text, 0, sizeof reader->text);
+    return reader->stream != NULL && malloc_info(0, reader->stream) == 0 && fflush(reader->stream) == 0;
+}
+
+/* Bytes of [start, end) that are not resident. */
+static int64_t not_resident(uintptr_t start, uintptr_t end)
+{
+    unsigned char present[8192];
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    int64_t missing = 0;
+    while (start < end) {
+        uintptr_t most = sizeof present * page, nbytes = end - start < most ? end - start : most;
+        if (mincore((void *)start, nbytes, present) != 0)
+            return missing; /* it went away meanwhile */
+        for (uintptr_t i = 0; i < nbytes / page; i++)
+            missing += (present[i] & 1) == 0 ? (int64_t)page : 0;
+        start += nbytes;
+    }
+    return missing;
+}
+
+/* Arenas but the main one are parts of mappings that are aligned to their largest size. */
+#define ARENA_NBYTES ((uintptr_t)64 << 20)
+
+/* Of one line of /proc/self/maps: what is not resident, where it is an arena's. */
+static int64_t missing_of(const char *line)
+{
+    char *at;
+    uintptr_t start = strtoull(line, &at, 16);
+    uintptr_t end = *at == '-' ? strtoull(at + 1, &at, 16) : 0;
+    if (end <= start || strncmp(at, " rw-p ", 6) != 0)
+        return 0;
+    bool is_main = strstr(at, "[heap]") != NULL;
+    bool is_anonymous = strstr(at, " 00:00 0") != NULL && strpbrk(at, "/[") == NULL;
+    bool is_arena = is_anonymous && start % ARENA_NBYTES == 0 && end - start <= ARENA_NBYTES;
+    return is_main || is_arena ? not_resident(start, end) : 0;
+}
+
+/* What the arenas hold as address space only: never touched, or given back. */
+static int64_t arenas_not_resident(ladle_allocator_reader *reader)
+{
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    char *text = reader->maps;
+    size_t kept = 0, room = sizeof reader->maps - 1;
+    int64_t missing = 0;
+    ssize_t got;
+    while ((got = read(fd, text + kept, room - kept)) > 0) {
+        char *line = text, *end;
+        text[kept + (size_t)got] = '\0';
+        while ((end = strchr(line, '\n')) != NULL) {
+            *end = '\0';
+            missing += missing_of(line);
+            line = end + 1;
+        }
+        kept = strlen(line);
+        memmove(text, line, kept);
+        if (kept == room)
+            kept = 0; /* a line as long as that is no arena's */
+    }
+    (void)close(fd);
+    return missing;
+}
+
+static void read_glibc(ladle_allocator_reader *reader, ladle_allocator_figures *out)
+{
+    if (!read_heap_text(reader))
+        return;
+    const ladle_heap_text *text = &reader->text;
+    int64_t missing = arenas_not_resident(reader);
+    out->in_use = text->system - text->fast - text->rest + text->mapped;
+    out->heap = ladle_max(text->system - missing, 0) + text->mapped;
+    out->free = ladle_max(out->heap - out->in_use, 0);
+    out->arenas = text->arenas;
+    /* What is missing lies in whole free pages, but for live blocks that were never touched. */
+    out->returnable = ladle_min(ladle_max(text->whole - missing, 0), out->free);
+}
+
+#endif
+
+/* --- the others ------------------------------------------------------------------------------ */
+
+static int64_t mallctl_size(const char *name)
+{
+    size_t value = 0, nbytes = sizeof value;
+    return found.mallctl(name, &value, &nbytes, NULL, 0) == 0 ? (int64_t)value : -1;
+}
+
+static void read_jemalloc(ladle_allocator_figures *out)
+{
+    uint64_t epoch = 1; /* figures are of the last change of it */
+    size_t nbytes = sizeof epoch;
+    (void)found.mallctl("epoch", &epoch, &nbytes, &epoch, sizeof epoch);
+    int64_t active = mallctl_size("stats.active"), metadata = mallctl_size("stats.metadata");
+    out->in_use = mallctl_size("stats.allocated");
+    out->heap = mallctl_size("stats.resident");
+    if (out->in_use < 0 || out->heap < 0 || active < 0 || metadata < 0)
+        return; /* built without statistics */
+    out->free = out->heap > out->in_use ? out->heap - out->in_use : 0;
+    out->returnable = out->heap > active + metadata ? out->heap - active - metadata : 0;
+    unsigned arenas = 0;
+    nbytes = sizeof arenas;
+    if (found.mallctl("arenas.narenas", &arenas, &nbytes, NULL, 0) == 0)
+        out->arenas = arenas;
+}
+
+static int64_t tcmalloc_size(const char *name)
+{
+    size_t value = 0;
+    return found.tc_property(name, &value) != 0 ? (int64_t)value : -1;
+}
+
+static void read_tcmalloc(ladle_allocator_figures *out)
+{
+    if (found.tc_property == NULL)
+        return;
+    int64_t heap = tcmalloc_size("generic.heap_size"), unmapped = tcmalloc_size("tcmalloc.pageheap_unmapped_bytes");
+    out->in_use = tcmalloc_size("generic.current_allocated_bytes");
+    if (heap < 0 || out->in_use < 0)
+        return;
+    out->heap = heap - (unmapped > 0 ? unmapped : 0);
+    out->free = out->heap > out->in_use ? out->heap - out->in_use : 0;
+    out->returnable = tcmalloc_size("tcmalloc.pageheap_free_bytes");
+}
+
+/* --- all ------------------------------------------------------------------------------------- */
+
+void ladle_allocator_open(ladle_allocator_reader *reader)
+{
+    memset(reader, 0, sizeof *reader);
+#if defined(__GLIBC__)
+    if (ladle_allocator_find() != LADLE_ALLOCATOR_GLIBC)
+        return;
+    reader->stream = fopencookie(&reader->text, "w", (cookie_io_functions_t){.write = read_text});
+    if (reader->stream != NULL)
+        (void)setvbuf(reader->stream, reader->buffer, _IOFBF, sizeof reader->buffer);
+#endif
+}
+
+void ladle_allocator_close(ladle_allocator_reader *reader)
+{
+    if (reader->stream != NULL)
+        (void)fclose(reader->stream);
+    reader->stream = NULL;
+}
+
+void ladle_allocator_read(ladle_allocator_reader *reader, ladle_allocator_figures *out)
+{
+    *out = (ladle_allocator_figures){-1, -1, -1, -1, -1};
+    switch (ladle_allocator_find()) {
+#if defined(__GLIBC__)
+    case LADLE_ALLOCATOR_GLIBC: read_glibc(reader, out); break;
+#endif
+    case LADLE_ALLOCATOR_JEMALLOC: read_jemalloc(out); break;
+    case LADLE_ALLOCATOR_TCMALLOC: read_tcmalloc(out); break;
+    default: break; /* mimalloc tells what it committed, which is not what is in use */
+    }
+}
+
+bool ladle_allocator_trim(void)
+{
+    switch (ladle_allocator_find()) {
+#if defined(__GLIBC__)
+    case LADLE_ALLOCATOR_GLIBC: (void)malloc_trim(0); return true;
+#endif
+    case LADLE_ALLOCATOR_MIMALLOC: found.mi_collect(true); return true;
+    case LADLE_ALLOCATOR_JEMALLOC:
+        /* 4096 stands for all arenas. */
+        (void)found.mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+        return found.mallctl("arena.4096.purge", NULL, NULL, NULL, 0) == 0;
+    case LADLE_ALLOCATOR_TCMALLOC: found.tc_release(); return true;
+    default: return false;
+    }
+}
