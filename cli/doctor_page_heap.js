@@ -70,8 +70,10 @@ function frame_words(frame) {
 }
 
 /* Frames that say only that memory was asked for. */
-const ALLOCATES =
-    /^(operator new|(__libc_)?(malloc|calloc|realloc|memalign|aligned_alloc|posix_memalign|strn?dup)\b|std::)/;
+const ALLOCATES = new RegExp(
+    "^(operator new|std::|_?Py(Mem|Object)_\\w*([MC]|Re)alloc\\b|PyDataMem_|" +
+    "(__libc_|default_|g_)?(malloc|calloc|realloc|memalign|aligned_alloc|posix_memalign|strn?dup)\\b)"
+);
 
 function draw_stacks(process) {
     const stacks = [...(process.stacks || [])].sort((a, b) => b.nbytes - a.nbytes);
@@ -87,7 +89,8 @@ function draw_stacks(process) {
     const elements = stacks.map((stack, i) => {
         const frames = stack.frames || [];
         const caller = frames.find((frame) => !ALLOCATES.test(frame)) || frames[0];
-        const about = `${bytes(stack.nbytes)} in ${count(stack.blocks)} blocks`;
+        const growth = stack.growth > 0 ? `, ${bytes(stack.growth)} more than in the middle of the run` : "";
+        const about = `${bytes(stack.nbytes)} in ${count(stack.blocks)} blocks${growth}`;
         return make(
             "details",
             {class: "stack", open: i === 0},
@@ -98,6 +101,7 @@ function draw_stacks(process) {
                 make("span", {class: "number library"}, `${count(stack.blocks)} ×`),
                 make("span", {class: "top-frame mono"}, ...(caller ? frame_words(caller) : ["(no frames)"])),
             ),
+            growth ? make("p", {class: "stack-growth"}, `${about}.`) : null,
             make("ol", null, ...frames.map((frame) => make("li", null, ...frame_words(frame)))),
         );
     });

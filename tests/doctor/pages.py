@@ -320,6 +320,7 @@ def leak() -> Report:
         {
             "nbytes": 312 * MB,
             "blocks": 2_437_500,
+            "growth": 190 * MB,
             "frames": [
                 "operator new(unsigned long) (libstdc++.so.6)",
                 "std::vector<Hit, std::allocator<Hit> >::_M_realloc_insert<Hit const&> (reco)",
@@ -337,7 +338,11 @@ def leak() -> Report:
         {
             "nbytes": 3 * MB,
             "blocks": 46_875,
-            "frames": ["strdup (libc.so.6)", "0x55d0c1a2b3f0 (reco)"],
+            "frames": [
+                "strdup (libc.so.6)",
+                "_PyObject_Malloc (libpython3.11.so.1.0)",
+                "0x55d0c1a2b3f0 (reco)",
+            ],
         },
         {"nbytes": 2 * MB, "blocks": 3, "frames": []},
     ]

@@ -362,6 +362,9 @@ def test_stacks_open_and_name_the_caller(show: Open) -> None:
     callers += ["0x55d0c1a2b3f0 reco", "(no frames)"]
     assert texts(browser, ".stack .top-frame") == callers
     assert browser.evaluate("document.querySelectorAll('.stack[open]').length") == 1
+    assert text(browser, ".stack[open] .stack-growth") == (
+        "312 MB in 2,437,500 blocks, 190 MB more than in the middle of the run."
+    )
     frames = texts(browser, ".stack[open] li")
     assert frames[0] == "operator new(unsigned long) libstdc++.so.6"
     assert len(frames) == 6
