@@ -19,12 +19,24 @@ from tests.doctor import recordings
 from tests.doctor.recordings import METER, ROOT, Recording
 
 MODES = ROOT / "build/tests/doctor/meter_modes"
+PAGES = ROOT / "build/tests/doctor/meter_map"
 LIBRARIES = {
     "glibc": "",
-    "mimalloc": "libmimalloc.so.2",
+    "mimalloc": "libmimalloc.so.?",
     "jemalloc": "libjemalloc.so.2",
     "tcmalloc": "libtcmalloc_minimal.so.4",
 }
+
+
+def library(allocator: str) -> str:
+    """Find the allocator of Debian's package; "" for glibc. `./dev test` installs them."""
+    if allocator == "glibc":
+        return ""
+    found = sorted(Path("/usr/lib").glob(f"*/{LIBRARIES[allocator]}"))
+    assert found, f"no {LIBRARIES[allocator]}: ./dev test installs it"
+    return str(found[-1])
+
+
 # libc's own: a buffer of a stream, what a thread keeps. jemalloc and libstdc++ take 80 kB at start.
 OWN_BLOCKS, OWN_NBYTES = 16, 200_000
 
@@ -41,7 +53,7 @@ def run(tmp_path: Path) -> Run:
     def run_metered(
         *words: str | Path, allocator: str = "glibc", options: str = "", **rest: Any
     ) -> tuple[Program, list[Recording]]:
-        preload = f"{METER} {LIBRARIES[allocator]}".strip()
+        preload = f"{METER} {library(allocator)}".strip()
         environment = {
             **os.environ,
             "LD_PRELOAD": preload,
@@ -316,6 +328,55 @@ def test_fragments_are_told_from_what_a_trim_returns(run: Run) -> None:
     # Given back, these pages are still free in glibc's eyes, but not returnable any more.
     assert trimmed.heap_free > 45e6
     assert trimmed.heap_returnable < 2e6
+
+
+def test_the_map_knows_the_pages(run: Run, tmp_path: Path) -> None:
+    run(PAGES, options=",map,interval=5")
+    [path] = (tmp_path / "recordings").glob("*.meter")
+    regions = recordings.read_map(path)
+    [heap] = [pages for kind, pages in regions if kind == 0]
+    # The chunks of 4096 bytes begin somewhere in a page, so that between freed ones none is full.
+    full, untouched = heap.count("X"), heap.count(".")
+    partly = sum(heap.count(digit) for digit in "123456789")
+    blocks_full = 64 * 500_000 // 4096  # of what was kept from the start
+    assert blocks_full * 0.98 < full
+    assert full + partly + heap.count("0") + untouched == len(heap)
+    assert 900 <= partly + heap.count("0") <= 1200 + 300 * 2 + 64 * 2
+    assert untouched <= 200
+
+
+def test_the_stacks_name_who_keeps_and_who_leaks(run: Run, tmp_path: Path) -> None:
+    run(PAGES, options=",stacks,interval=5")
+    [path] = (tmp_path / "recordings").glob("*.meter")
+    by_function = {frames[0]: rest for *rest, frames in recordings.read_stacks(path)}
+    kept = by_function["keep_from_the_start (meter_map)"]
+    leaked = by_function["leak_a_little (meter_map)"]
+    assert kept[0] == pytest.approx(32e6, rel=0.3)
+    assert leaked[0] == pytest.approx(30e6, rel=0.5)
+    assert abs(kept[2]) < 1e6
+    assert 0.25 * leaked[0] < leaked[2] < 0.8 * leaked[0]
+
+
+def test_a_killed_program_leaves_map_and_stacks(run: Run, tmp_path: Path) -> None:
+    code = (
+        "import os, signal, time\nkept = []\nend = time.monotonic() + 1.5\n"
+        "while time.monotonic() < end: kept.append(bytearray(100_000)); time.sleep(0.002)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done, _ = run(sys.executable, "-c", code, options=",map,stacks")
+    assert done.returncode == -9
+    [path] = (tmp_path / "recordings").glob("*.meter")
+    assert any(pages.count("X") > 1000 for _, pages in recordings.read_map(path))
+    assert recordings.read_stacks(path)[0][0] > 5e6
+
+
+@pytest.mark.parametrize("allocator", LIBRARIES)
+@pytest.mark.parametrize("mode", ["threads", "fork", "storm"])
+def test_counts_are_the_same_with_map_and_stacks(run: Run, allocator: str, mode: str) -> None:
+    done, found = run(MODES, mode, allocator=allocator, options=",map,stacks")
+    assert done.returncode == 0
+    for truth, recording in zip(truths(done)[::-1], found, strict=False):
+        assert_agrees(recording.last(recordings.END), truth, threads=8)
 
 
 def test_cost_of_a_start(run: Run) -> None:
