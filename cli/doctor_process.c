@@ -270,6 +270,11 @@ void doctor_process_finish(doctor_process *process, const doctor_call *call)
     }
     process->finished = true;
     process->peak_live = process->final_live = -1;
+    if (process->recording != NULL) {
+        free(process->command);
+        process->command = strdup(ladle_recording_command(process->recording));
+        snprintf(process->allocator, sizeof process->allocator, "%s", ladle_recording_allocator(process->recording));
+    }
     ladle_sample *samples = merge(process, &count);
     ladle_doctor_judge(samples, samples == NULL ? 0 : count, &process->verdict);
     if (samples != NULL && count > 0) {

@@ -119,6 +119,15 @@ static void put_cut(const screen *on, const char *text, size_t width)
     cli_printf(on->out, "%*s", (int)(width > columns ? width - columns : 0), "");
 }
 
+/* The same at the end of a line: not padded. */
+static void put_last(const screen *on, const char *text, size_t width)
+{
+    char visible[SENTENCE_NBYTES];
+    cli_visible(text, visible, sizeof visible);
+    size_t own = cli_text_width(visible);
+    put_cut(on, text, own < width ? own : width);
+}
+
 /* "416.0", "1162", right-aligned; "-" for what is not known. */
 static void put_megabytes(const screen *on, double nbytes, int width)
 {
@@ -131,12 +140,15 @@ static void put_megabytes(const screen *on, double nbytes, int width)
 
 /* --- one process ----------------------------------------------------------------------------- */
 
-/* A bar of whole and eighth blocks, padded. */
-static void put_bar(const screen *on, int64_t nbytes, int64_t whole)
+/* A bar of whole and eighth blocks, and a blank before it. */
+static void put_bar(const screen *on, int64_t nbytes, int64_t whole, bool is_last)
 {
     static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     int64_t parts = whole > 0 ? (int64_t)((double)nbytes / (double)whole * BAR_WIDTH * 8 + 0.5) : 0;
     int columns = 0;
+    if (parts > 0 || !is_last) {
+        cli_putc(on->out, ' ');
+    }
     for (; columns < parts / 8 && columns < BAR_WIDTH; ++columns) {
         cli_puts(on->out, on->blocks ? "█" : "#");
     }
@@ -144,7 +156,7 @@ static void put_bar(const screen *on, int64_t nbytes, int64_t whole)
         cli_puts(on->out, eighths[parts % 8]);
         ++columns;
     }
-    cli_printf(on->out, "%*s", BAR_WIDTH - columns, "");
+    cli_printf(on->out, "%*s", is_last ? 0 : BAR_WIDTH - columns, "");
 }
 
 static int64_t find_highest(const doctor_process *process)
@@ -176,12 +188,10 @@ static void put_split(const screen *on, const doctor_process *process, int64_t b
         }
         cli_printf(on->out, "  %-17s", ladle_share_name((ladle_share)share));
         put_megabytes(on, (double)at_peak, 8);
-        cli_putc(on->out, ' ');
-        put_bar(on, at_peak, peak->rss);
+        put_bar(on, at_peak, peak->rss, false);
         cli_putc(on->out, ' ');
         put_megabytes(on, (double)at_end, 8);
-        cli_putc(on->out, ' ');
-        put_bar(on, at_end, peak->rss);
+        put_bar(on, at_end, peak->rss, true);
         cli_putc(on->out, '\n');
     }
     cli_printf(on->out, "  %-17s", "together (RSS)");
@@ -265,7 +275,7 @@ static void put_stacks(const screen *on, const ladle_stacks *stacks)
                    stack->blocks, (double)stack->growth / 1e6);
         for (int64_t j = 0; j < stack->frame_count && j < MAX_FRAMES; ++j) {
             cli_puts(on->out, "      ");
-            put_cut(on, stack->frames[j], 94);
+            put_last(on, stack->frames[j], WIDTH - 6);
             cli_putc(on->out, '\n');
         }
     }
@@ -358,9 +368,7 @@ static void put_process(const screen *on, const doctor_process *process, bool de
     while (program > 0 && command[program - 1] != '/') {
         --program;
     }
-    char visible[SENTENCE_NBYTES];
-    cli_visible(command + program, visible, sizeof visible);
-    put_cut(on, visible, cli_text_width(visible) < 28 ? cli_text_width(visible) : 28);
+    put_last(on, command + program, 28);
     cli_putc(on->out, '\n');
     if (!process->metered) {
         put_wrapped(on, process->reason, 12);

@@ -100,9 +100,7 @@ static bool add_recording(doctor_run *run, const char *path, bool is_last)
     process->metered = true;
     process->recording = recording;
     process->path = copy;
-    process->start_ns = ladle_recording_start_ns(recording);
-    process->command = strdup(ladle_recording_command(recording));
-    snprintf(process->allocator, sizeof process->allocator, "%s", ladle_recording_allocator(recording));
+    process->start_ns = ladle_recording_start_ns(recording); /* command and allocator may not be known yet */
     return true;
 }
 

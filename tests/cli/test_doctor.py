@@ -125,6 +125,7 @@ def doctor(tool: Path, scratch: Path) -> Doctor:
         assert result.returncode == expected, result.stderr
         text = result.stderr.partition("\nladle doctor: ")[2]
         assert max(map(len, text.splitlines()), default=0) <= 100
+        assert not re.search(r"[ \t]$", text, re.MULTILINE)
         return result
 
     return run_doctor
@@ -307,6 +308,23 @@ def test_no_probe(doctor: Doctor) -> None:
     words = ("--json", "--no-probe", sys.executable, "-c", program)
     process = main_process(report_of(doctor(*words)))
     assert (process["garbage"], process["trimmed"]) == (None, None)
+
+
+def test_map_and_stacks(doctor: Doctor, programs: Programs) -> None:
+    report = report_of(doctor("--json", "--map", "--stacks", programs.growing))
+    process = main_process(report)
+    pages = "".join(region["pages"] for region in process["map"]["regions"])
+    assert set(pages) <= set(".0123456789X")
+    assert pages.count("X") * process["map"]["page_nbytes"] >= 20e6  # near the peak
+    for region in process["map"]["regions"]:
+        assert region["kind"] in {"heap", "arena", "mapped"}
+        assert len(region["pages"]) == -(-region["nbytes"] // process["map"]["page_nbytes"])
+    first = process["stacks"][0]
+    assert first["nbytes"] >= 12e6  # an estimate from a sample
+    assert any(frame.startswith("main (growing)") for frame in first["frames"])
+    text = doctor("--map", "--stacks", programs.growing).stderr
+    assert "main (growing)" in text
+    assert re.search(r"pages of \d+ bytes are resident: \d+ full", text)
 
 
 def test_static_binary(doctor: Doctor, programs: Programs) -> None:
