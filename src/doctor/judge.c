@@ -101,15 +101,20 @@ static int64_t grown(const ladle_trend *trend, int64_t matters)
     return growth >= matters + 2 * trend->scatter ? growth : 0;
 }
 
-/* Growth of the need over its highest before start-up was over: what falls and rises to where it was has not grown. */
+/* Growth of the need over its highest before start-up was over: what falls and rises to where it was has not grown.
+ * A rise to the end is one of floors, as it may be below noise. What levels off must also reach higher: a quiet phase
+ * after a restless one only has a higher floor. */
 static int64_t need_growth(const ladle_evidence *evidence, const ladle_trend *need)
 {
     const ladle_bins *bins = &evidence->all;
+    const int64_t(*values)[LADLE_BINS] = need->rises ? bins->floor : bins->ceiling;
     double settled_s = (double)(evidence->settled_ns - evidence->begin_ns) * 1e-9;
-    int64_t before = 0, late = need->rises ? need->last : need->late;
+    int64_t before = 0, late = need->last;
+    if (!need->rises)
+        late = ladle_trend_of(evidence->settled.ceiling[LADLE_SERIES_NEED], evidence->settled.count).late;
     for (int bin = 0; bin < bins->count && bins->bin_s * (bin + 1) <= settled_s; bin++)
-        if (bins->floor[LADLE_SERIES_NEED][bin] > before)
-            before = bins->floor[LADLE_SERIES_NEED][bin];
+        if (values[LADLE_SERIES_NEED][bin] > before)
+            before = values[LADLE_SERIES_NEED][bin];
     return late - before;
 }
 
