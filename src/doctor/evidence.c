@@ -190,6 +190,8 @@ static void gather_most(ladle_evidence *evidence)
             headers = heap.used - values[LADLE_SERIES_LIVE];
         if (values[LADLE_SERIES_HELD] > evidence->held_most)
             evidence->held_most = values[LADLE_SERIES_HELD];
+        if (i == evidence->last && sample->kind != LADLE_SAMPLE_OUTSIDE)
+            evidence->last_held = values[LADLE_SERIES_HELD];
         if (tame(sample->heap_arenas) > evidence->arenas_most)
             evidence->arenas_most = tame(sample->heap_arenas);
         if (sample->threads > evidence->threads_most)

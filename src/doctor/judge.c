@@ -53,10 +53,12 @@ static void offer(ladle_findings *found, ladle_verdict_kind kind, ladle_reason r
     found->nbytes = nbytes;
 }
 
-/* The least of the heap held, and the most that was live, in the last quarter of the working time. */
+/* The least of the heap held, and the most that was live, in the last quarter of the working time. Where the allocator
+ * was not asked in that time, its word at the end holds for it too, as long as RSS was no smaller. */
 static void late_heap(const ladle_evidence *evidence, int64_t *held, int64_t *live)
 {
     const ladle_bins *bins = &evidence->all;
+    int64_t rss = INT64_MAX;
     *held = bins->count == 0 ? 0 : INT64_MAX;
     *live = 0;
     for (int bin = bins->count - bins->count / 4; bin < bins->count; bin++) {
@@ -64,7 +66,11 @@ static void late_heap(const ladle_evidence *evidence, int64_t *held, int64_t *li
             *held = bins->floor[LADLE_SERIES_HELD][bin];
         if (bins->ceiling[LADLE_SERIES_LIVE][bin] > *live)
             *live = bins->ceiling[LADLE_SERIES_LIVE][bin];
+        if (bins->floor[LADLE_SERIES_RSS][bin] < rss)
+            rss = bins->floor[LADLE_SERIES_RSS][bin];
     }
+    if (bins->count > 0 && evidence->last_held > *held && rss >= evidence->final_rss - evidence->final_rss / 16)
+        *held = evidence->last_held;
 }
 
 static bool is_scattered(const ladle_evidence *evidence, int64_t matters)
