@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Start-up ends when most of the program's files are loaded, and a third of what is left of the run is over. */
-#define LOADED_SHARE 0.9
+#define LOADED_SHARE 0.95
 #define LOADED_NBYTES ((int64_t)2 << 20) /* less than this is no loading of libraries */
 #define LOADED_LATEST 0.6                /* files that come later are not those of a start */
 #define SETTLED_SHARE (1.0 / 3)
