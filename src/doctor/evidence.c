@@ -296,6 +296,9 @@ void ladle_evidence_gather(ladle_evidence *evidence, const ladle_sample *samples
     evidence->end_ns = tame(samples[evidence->last].time_ns);
     evidence->span_s = (double)(evidence->end_ns - evidence->begin_ns) * 1e-9;
     evidence->final_rss = tame(samples[evidence->last].rss);
+    int64_t values[LADLE_SERIES_COUNT];
+    series_of(&samples[evidence->last], values);
+    evidence->last_need = probed ? values[LADLE_SERIES_NEED] : -1;
     gather_most(evidence);
     gather_probes(evidence);
     if (!(evidence->span_s > 0))
