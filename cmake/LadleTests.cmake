@@ -30,6 +30,10 @@ foreach(source IN LISTS ladle_test_sources)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endforeach()
 
+# The advice of `ladle doctor` is a function of its runs.
+target_sources(ctest_advice PRIVATE "${PROJECT_SOURCE_DIR}/cli/doctor_advice.c")
+target_include_directories(ctest_advice PRIVATE "${PROJECT_SOURCE_DIR}/cli")
+
 # `doctor_page < report.json > report.html`: tests/c/page.c has its own checks; tests/doctor looks at pages in a browser.
 target_link_libraries(ctest_page PRIVATE ladle_page)
 add_executable(doctor_page "${PROJECT_SOURCE_DIR}/tests/doctor/page_from_json.c")
