@@ -17,9 +17,10 @@ function draw_classes(process, all_shown) {
     const total = classes.reduce((sum, each) => sum + each.nbytes, 0);
     const most = Math.max(...classes.map((each) => each.nbytes), 1);
     /* Growth that matters: a hundredth of what is live (of what was resident, where it is no leak), and a twentieth of
-     * the class. */
+     * the class; what was let go of before the end does not count. */
     const whole = process.verdict === "leak" ? total : Math.max(total, process.peak_rss || 0);
-    const grows = (each) => each.growth > 0.01 * whole && each.growth > 0.05 * each.nbytes;
+    const kept_growth = (each) => Math.max(0, Math.min(each.growth || 0, each.nbytes));
+    const grows = (each) => kept_growth(each) > 0.01 * whole && kept_growth(each) > 0.05 * each.nbytes;
     const n_growing = classes.filter(grows).length;
     const n_blocks = classes.reduce((sum, each) => sum + each.blocks, 0);
     const verb = n_growing === 1 ? "grows" : "grow";
@@ -28,7 +29,7 @@ function draw_classes(process, all_shown) {
                  `${n_growing} of ${classes.length} classes ${verb}.` :
                      "No class grows much from the middle of the run to its end.");
     const row = (each) => {
-        const grown = Math.max(0, Math.min(each.growth || 0, each.nbytes));
+        const grown = kept_growth(each);
         const width = (value) => `width: ${((100 * value) / most).toFixed(2)}%`;
         const old = make("i", {style: `--fill: var(--live); ${width(each.nbytes - (grows(each) ? grown : 0))}`});
         const fresh = make("i", {class: "hatched", style: `--fill: var(--pinned); --angle: 135deg; ${width(grown)}`});
@@ -69,8 +70,10 @@ function frame_words(frame) {
 }
 
 /* Frames that say only that memory was asked for. */
-const ALLOCATES =
-    /^(operator new|(__libc_)?(malloc|calloc|realloc|memalign|aligned_alloc|posix_memalign|strn?dup)\b|std::)/;
+const ALLOCATES = new RegExp(
+    "^(operator new|std::|_?Py(Mem|Object)_\\w*([MC]|Re)alloc\\b|PyDataMem_|" +
+    "(__libc_|default_|g_)?(malloc|calloc|realloc|memalign|aligned_alloc|posix_memalign|strn?dup)\\b)"
+);
 
 function draw_stacks(process) {
     const stacks = [...(process.stacks || [])].sort((a, b) => b.nbytes - a.nbytes);
@@ -86,7 +89,8 @@ function draw_stacks(process) {
     const elements = stacks.map((stack, i) => {
         const frames = stack.frames || [];
         const caller = frames.find((frame) => !ALLOCATES.test(frame)) || frames[0];
-        const about = `${bytes(stack.nbytes)} in ${count(stack.blocks)} blocks`;
+        const growth = stack.growth > 0 ? `, ${bytes(stack.growth)} more than in the middle of the run` : "";
+        const about = `${bytes(stack.nbytes)} in ${count(stack.blocks)} blocks${growth}`;
         return make(
             "details",
             {class: "stack", open: i === 0},
@@ -97,6 +101,7 @@ function draw_stacks(process) {
                 make("span", {class: "number library"}, `${count(stack.blocks)} ×`),
                 make("span", {class: "top-frame mono"}, ...(caller ? frame_words(caller) : ["(no frames)"])),
             ),
+            growth ? make("p", {class: "stack-growth"}, `${about}.`) : null,
             make("ol", null, ...frames.map((frame) => make("li", null, ...frame_words(frame)))),
         );
     });

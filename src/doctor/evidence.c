@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-/* Start-up ends when most of the program's files are loaded, and a quarter of what is left of the run is over. */
+/* Start-up ends when most of the program's files are loaded, and a third of what is left of the run is over. */
 #define LOADED_SHARE 0.9
 #define LOADED_NBYTES ((int64_t)2 << 20) /* less than this is no loading of libraries */
 #define LOADED_LATEST 0.6                /* files that come later are not those of a start */
-#define SETTLED_SHARE 0.25
+#define SETTLED_SHARE (1.0 / 3)
 /* What happens last is the program's own tidying up: not part of a trend. */
 #define TIDYING_SHARE 0.05
 /* Bins should hold several samples, so that a floor is one. */
@@ -19,7 +19,7 @@
 
 /* What is free between two steps of a loop is used again by the next one. Memory that is free for this long does not
  * serve the next allocations. So many looks are enough, however long the run. */
-#define IDLE_S 0.5
+#define IDLE_S 0.25
 #define IDLE_LOOKS 256
 #define IDLE_LOOKS_LEAST 2
 
@@ -64,6 +64,12 @@ static void series_of(const ladle_sample *sample, int64_t *values)
     values[LADLE_SERIES_NEED] = values[LADLE_SERIES_LIVE] + values[LADLE_SERIES_PYTHON];
     values[LADLE_SERIES_HELD] = held_of(sample, &split);
     values[LADLE_SERIES_FILE] = split.nbytes[LADLE_SHARE_FILE];
+    /* An observer's sample has the allocator's word from before. Since then the heap may have grown to the peak of what
+     * was live; that is no growth of what malloc does not explain. */
+    if (sample->kind == LADLE_SAMPLE_OUTSIDE && sample->heap >= 0 && sample->peak_live > sample->heap) {
+        safe.heap = tame(sample->peak_live);
+        ladle_doctor_split(&safe, 0, &split);
+    }
     values[LADLE_SERIES_REST] = split.nbytes[LADLE_SHARE_REST];
 }
 

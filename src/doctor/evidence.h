@@ -76,8 +76,8 @@ typedef struct ladle_evidence {
     bool need_is_exact; /* by the meter's peak; else by samples, which may miss it */
     int64_t held_most;  /* most that the allocator held resident; 0: unknown */
     int64_t arenas_most;
-    /* Free for half a second and longer, in half of the run after start-up; the heap then; of what is free then, in
-     * the largest free stretch of each arena, -1: unknown. */
+    /* Free for a quarter of a second and longer, in half of the run after start-up; the heap then; of what is free
+     * then, in the largest free stretch of each arena, -1: unknown. */
     int64_t idle, idle_held, idle_largest;
     int32_t threads_most;
     bool heap_known;

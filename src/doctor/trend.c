@@ -64,11 +64,14 @@ ladle_trend ladle_trend_of(const int64_t *values, int count)
     double by_ends = (median_of(end + third - 2, 2) - median_of(end - 1, 2)) / (third - 1);
     if (by_ends > trend.tail)
         trend.tail = by_ends;
-    trend.rises = slope > 0 && trend.order >= ORDER_THAT_RISES && trend.tail >= TAIL_THAT_RISES * slope;
     trend.first = values[0];
     trend.last = values[count - 1];
     trend.early = (int64_t)median_of(values, count >= 12 ? 3 : 2);
     trend.late = (int64_t)median_of(end, third);
+    /* What rose early and is flat since has a small median slope: then the mean rise is the measure. */
+    double mean = (double)(trend.late - trend.early) / (count - 1);
+    trend.rises =
+        slope > 0 && trend.order >= ORDER_THAT_RISES && trend.tail >= TAIL_THAT_RISES * (mean > slope ? mean : slope);
     int64_t distances[LADLE_BINS];
     for (int i = 0; i < third; i++)
         distances[i] = end[i] > trend.late ? end[i] - trend.late : trend.late - end[i];

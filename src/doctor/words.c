@@ -95,7 +95,7 @@ static void tell_leak(const ladle_findings *found, const ladle_evidence *evidenc
 static void tell_heap(const ladle_findings *found, const ladle_evidence *evidence, ladle_verdict *verdict)
 {
     if (found->reason == LADLE_REASON_SCATTERED) {
-        SAY("of the %s that the allocator held, %s were free for most of the time and went unused for half a second "
+        SAY("of the %s that the allocator held, %s were free for most of the time and went unused for a quarter of a second "
             "and longer, scattered in holes between live blocks (the largest %s); the largest need was %s",
             BYTES(evidence->idle_held), BYTES(found->nbytes), BYTES(evidence->idle_largest),
             BYTES(evidence->need_most));

@@ -224,7 +224,10 @@ def test_long_run_is_thinned_out_but_keeps_its_extremes(show: Open) -> None:
     (total,) = points_of(browser, "polyline.total")
     assert 400 < len(total) < 2000
     split = pages.long_run()["processes"][0]["split"]
-    assert megabytes_at(browser, min(y for _, y in total)) == pytest.approx(969, rel=0.005)
+    highest = megabytes_at(browser, min(y for _, y in total))
+    assert highest == pytest.approx(max(split["rss"]) / MB, rel=0.005)
+    (live, *_) = points_of(browser, "polygon.band")
+    assert megabytes_at(browser, min(y for _, y in live)) == pytest.approx(900, rel=0.005)
     lowest = megabytes_at(browser, max(y for _, y in total))
     assert lowest == pytest.approx(min(split["rss"]) / MB, rel=0.01)
     assert text(browser, "#chart-caption").startswith("20,000 samples in 5.56 h.")
@@ -334,7 +337,8 @@ def test_size_classes_are_sorted_and_growth_stands_out(show: Open) -> None:
 def test_small_growth_does_not_stand_out_where_it_is_no_leak(show: Open) -> None:
     report = pages.fragmentation()
     grown = {"limit": 640, "nbytes": 8 * MB, "blocks": 13000, "growth": 7 * MB}
-    report["processes"][0]["size_classes"] = [grown]
+    let_go = {"limit": 1 << 20, "nbytes": 50_000, "blocks": 1, "growth": 40 * MB}
+    report["processes"][0]["size_classes"] = [grown, let_go]
     assert texts(show(report), "#classes .grows") == []
     assert text(show(report), "#classes-about").endswith(
         "No class grows much from the middle of the run to its end."
@@ -358,6 +362,9 @@ def test_stacks_open_and_name_the_caller(show: Open) -> None:
     callers += ["0x55d0c1a2b3f0 reco", "(no frames)"]
     assert texts(browser, ".stack .top-frame") == callers
     assert browser.evaluate("document.querySelectorAll('.stack[open]').length") == 1
+    assert text(browser, ".stack[open] .stack-growth") == (
+        "312 MB in 2,437,500 blocks, 190 MB more than in the middle of the run."
+    )
     frames = texts(browser, ".stack[open] li")
     assert frames[0] == "operator new(unsigned long) libstdc++.so.6"
     assert len(frames) == 6

@@ -71,7 +71,7 @@ static void take(ladle_sample_kind kind)
     if (count >= LADLE_METER_SAMPLES)
         return;
     ladle_sample *sample = &meter_here.samples[count];
-    sample->kind = kind;
+    sample->kind = (int32_t)kind;
     sample->time_ns = start - header->start_ns;
     read_kernel(sample);
     meter_figures figures;
