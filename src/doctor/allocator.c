@@ -122,7 +122,7 @@ static void read_line(ladle_heap_text *text)
     if (strncmp(line, "<heap", 5) == 0) {
         text->in_heap = true;
         text->arenas++;
-        text->listed = 0;
+        text->listed = text->largest = 0;
     } else if (strncmp(line, "</heap", 6) == 0) {
         text->in_heap = false;
     } else if (strstr(line, "<size ") != NULL || strstr(line, "<unsorted ") != NULL) {
@@ -132,9 +132,11 @@ static void read_line(ladle_heap_text *text)
         if (attribute(line, " to=\"") % 2 != 0)
             text->listed += total;
         text->whole += whole_pages(total, attribute(line, "count=\""));
+        text->largest = ladle_max(text->largest, attribute(line, " to=\""));
     } else if (text->in_heap && is_total(line, "rest")) {
         /* What is in no list is the block at the top of the arena. */
         text->whole += whole_pages(size - text->listed, 1);
+        text->stretches += ladle_max(text->largest, size - text->listed);
     } else if (!text->in_heap && strncmp(line, "<total", 6) == 0) {
         if (is_total(line, "fast"))
             text->fast = size;
@@ -240,6 +242,7 @@ static void read_glibc(ladle_allocator_reader *reader, ladle_allocator_figures *
     out->heap = ladle_max(text->system - missing, 0) + text->mapped;
     out->free = ladle_max(out->heap - out->in_use, 0);
     out->arenas = text->arenas;
+    out->stretches = ladle_min(text->stretches, out->free);
     /* What is missing lies in whole free pages, but for live blocks that were never touched. */
     out->returnable = ladle_min(ladle_max(text->whole - missing, 0), out->free);
 }
@@ -314,7 +317,7 @@ void ladle_allocator_close(ladle_allocator_reader *reader)
 
 void ladle_allocator_read(ladle_allocator_reader *reader, ladle_allocator_figures *out)
 {
-    *out = (ladle_allocator_figures){-1, -1, -1, -1, -1};
+    *out = (ladle_allocator_figures){-1, -1, -1, -1, -1, -1};
     switch (ladle_allocator_find()) {
 #if defined(__GLIBC__)
     case LADLE_ALLOCATOR_GLIBC: read_glibc(reader, out); break;

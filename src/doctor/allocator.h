@@ -30,6 +30,7 @@ typedef struct ladle_allocator_figures {
     int64_t free;       /* of it: not in use */
     int64_t returnable; /* of that: in whole pages; an estimate */
     int64_t arenas;     /* how many */
+    int64_t stretches;  /* of what is free: in the largest stretch of each arena */
 } ladle_allocator_figures;
 
 /* What malloc_info says, from its text: a <heap> for each arena, then the totals of all. A line that is cut by the end
@@ -41,6 +42,8 @@ typedef struct ladle_heap_text {
     int64_t arenas;
     int64_t listed;                     /* bytes of free blocks in the lists of this arena, without the fast ones */
     int64_t whole;                      /* bytes of whole pages in free blocks, of all arenas */
+    int64_t largest;                    /* free block of this arena */
+    int64_t stretches;                  /* the largest of all arenas */
     int64_t system, fast, rest, mapped; /* of all: address space, free blocks, blocks mapped by themselves */
 } ladle_heap_text;
 

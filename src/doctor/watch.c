@@ -103,6 +103,7 @@ static void take(ladle_watch *watch, ladle_sample_kind kind)
     sample.heap_free = figures.free;
     sample.heap_returnable = figures.returnable;
     sample.heap_arenas = figures.arenas;
+    sample.heap_largest_holes = figures.stretches;
     sample.python_arenas = watch->python_arenas == NULL ? -1 : watch->python_arenas();
     ladle_memory_info ledger = {.struct_size = sizeof ledger};
     ladle_context_memory(watch->context, &ledger);

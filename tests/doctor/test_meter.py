@@ -357,6 +357,35 @@ def test_the_stacks_name_who_keeps_and_who_leaks(run: Run, tmp_path: Path) -> No
     assert 0.25 * leaked[0] < leaked[2] < 0.8 * leaked[0]
 
 
+LEAKING = """
+import numpy, time
+kept = []
+def leak():
+    kept.append(numpy.ones(20_000))
+def other():
+    return [bytes(1000) for _ in range(100)]
+for _ in range(300):
+    leak()
+    other()
+    time.sleep(0.001)
+"""
+
+
+def test_stacks_of_a_python_program_are_pythons(run: Run, tmp_path: Path) -> None:
+    script = tmp_path / "leaking.py"
+    script.write_text(LEAKING)
+    done, _ = run(sys.executable, script, options=",stacks")
+    assert done.returncode == 0, done.stderr
+    [path] = (tmp_path / "recordings").glob("*.meter")
+    nbytes, _, _, frames = recordings.read_stacks(path)[0]
+    assert nbytes == pytest.approx(300 * 160_000, rel=0.3)
+    assert frames[-2:] == [
+        f"leak ({tmp_path.name}/leaking.py:5)",
+        f"<module> ({tmp_path.name}/leaking.py:9)",
+    ]
+    assert "numpy" in frames[0] or "umath" in frames[0]
+
+
 def test_a_killed_program_leaves_map_and_stacks(run: Run, tmp_path: Path) -> None:
     code = (
         "import os, signal, time\nkept = []\nend = time.monotonic() + 1.5\n"

@@ -53,16 +53,27 @@ def cycles(seconds):
         time.sleep(0.001)
 
 def retention(seconds):
-    blocks, pins = [], []
+    blocks = []
     for _ in range(3000):
         blocks.append(bytearray(40_000))
-        pins.append(bytearray(2_000))
         if len(blocks) % 100 == 0:
             time.sleep(0.01)
+    pins = [bytearray(60_000)]  # at the top, where glibc would trim by itself
     del blocks
     while time.monotonic() < end:
         time.sleep(0.01)
     return pins
+
+def fragmentation(seconds):
+    kept = []  # of each block a small one and a hole, which the next step's do not fit
+    for number in range(12):
+        blocks = [bytearray(20_000 + 3_000 * number) for _ in range(1000)]
+        time.sleep(0.1)
+        for block in blocks:
+            del block[600:]
+        kept += blocks
+        time.sleep(0.2)
+    return kept
 
 name, seconds, probe = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "1"
 if name == "retention":  # blocks of 40 kB are the heap's, as they are where glibc runs by itself
@@ -108,6 +119,13 @@ def test_leak():
         "rss",
         "live",
     ]
+
+
+@glibc_only
+def test_fragmentation():
+    found = run("fragmentation")
+    assert found["verdict"]["kind"] == "fragmentation"
+    assert "tame()" in found["verdict"]["cure"]
 
 
 @glibc_only

@@ -37,6 +37,12 @@ void meter_stacks_free(const void *block, int64_t usable);
 void meter_stacks_tick(const ladle_sample *sample);
 void meter_stacks_restart(void);
 
+/* frames.c: the Python frames of the calling thread, each as a number that is no address; how many. */
+#define METER_PYTHON_FRAME ((uintptr_t)1 << 63)
+int32_t meter_python_frames(uintptr_t *frames, int32_t most);
+/* "function (file:line)" of such a number. */
+const char *meter_python_frame(uintptr_t frame);
+
 /* symbols.c */
 void meter_symbols_find(void); /* from the constructor */
 /* "function (library)" of a return address; at the end of the process only where the loader must be asked. */

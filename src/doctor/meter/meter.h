@@ -228,9 +228,14 @@ void meter_allocator_figures(meter_figures *figures);
 void meter_allocator_trim(void);
 
 /* python.c */
-void meter_python_find(void);   /* from the constructor */
-extern bool meter_python_waits; /* for Python to run, to register the probe */
-void meter_python_tick(void);   /* registers it once Python runs */
+void meter_python_find(void);           /* from the constructor */
+extern _Atomic bool meter_python_waits; /* for Python to run, to register the probe */
+void meter_python_tick(void);           /* registers it once Python runs */
+
+/* Whether the calling thread is one of Python's, which can tell its frames. */
+bool meter_python_is_here(void);
+/* Then: its frames as text, innermost first; -1: there are none. */
+ssize_t meter_python_traceback(char *text, size_t size);
 
 /* system.c: without cancellation points. -1 and errno on failure. */
 int meter_open(const char *path, int flags, int mode);

@@ -8,8 +8,11 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 typedef struct arena_allocator { /* PyObjectArenaAllocator */
     void *context;
@@ -36,7 +39,10 @@ static struct {
     void *(*build_value)(const char *format, ...);
 } python;
 
-bool meter_python_waits;
+static void (*dump_traceback)(int fd, void *thread); /* _Py_DumpTraceback */
+static void *(*this_thread)(void);                   /* PyGILState_GetThisThreadState */
+static _Atomic bool is_leaving;                      /* frames are about to be taken apart */
+_Atomic bool meter_python_waits;
 static arena_allocator arenas_beneath;
 static _Atomic int64_t arenas = -1;
 
@@ -89,6 +95,8 @@ void meter_python_find(void)
     set(&ours);
     atomic_store(&arenas, 0);
     note_arenas(0);
+    find_one(&dump_traceback, "_Py_DumpTraceback");
+    find_one(&this_thread, "PyGILState_GetThisThreadState");
     find_one(&python.add_pending_call, "Py_AddPendingCall");
     find_one(&python.import_module, "PyImport_ImportModule");
     find_one(&python.get_attribute, "PyObject_GetAttrString");
@@ -100,6 +108,32 @@ void meter_python_find(void)
     meter_python_waits = meter_here.options.probe && python.add_pending_call != NULL && python.import_module != NULL &&
                          python.get_attribute != NULL && python.make_function != NULL && python.call != NULL &&
                          python.release != NULL && python.clear_error != NULL && python.build_value != NULL;
+}
+
+/* --- where it is --------------------------------------------------------------------------------- */
+
+bool meter_python_is_here(void)
+{
+    return dump_traceback != NULL && this_thread != NULL && !atomic_load(&is_leaving) && python.is_initialized() != 0 &&
+           this_thread() != NULL;
+}
+
+/* What faulthandler calls when the program crashes: it writes the thread's own frames to a file, takes no memory and
+ * no lock. Asking for frame objects instead would allocate them, perhaps in the middle of an allocation. */
+ssize_t meter_python_traceback(char *text, size_t size)
+{
+    void *thread = this_thread();
+    int fd = thread == NULL ? -1 : (int)syscall(SYS_memfd_create, "ladle_meter", 1 /* close on exec */);
+    if (fd < 0)
+        return -1;
+    int old;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old); /* it writes by a function that may be cancelled */
+    dump_traceback(fd, thread);
+    (void)pthread_setcancelstate(old, NULL);
+    ssize_t got = syscall(SYS_pread64, fd, text, size - 1, (off_t)0);
+    meter_close(fd);
+    text[got < 0 ? 0 : got] = '\0';
+    return got;
 }
 
 /* --- the probe ----------------------------------------------------------------------------------- */
@@ -127,6 +161,7 @@ static void *probe(void *self, void *arguments)
 {
     (void)self;
     (void)arguments;
+    atomic_store(&is_leaving, true);
     if (meter_here.options.probe && atomic_load(&meter_here.state) == METER_ON) {
         meter_sample(LADLE_SAMPLE_BEFORE_COLLECT);
         collect();

@@ -24,7 +24,7 @@ int64_t meter_now(void)
 
 static void read_kernel(ladle_sample *sample)
 {
-    char text[4096];
+    static char text[4096]; /* the sampler's alone: a thread may have little stack */
     struct rusage usage;
     sample->rss = sample->anonymous = sample->file = sample->shared = sample->threads = -1;
     if (meter_read_file("/proc/self/status", text, sizeof text) > 0) {
@@ -101,7 +101,7 @@ static void take(ladle_sample_kind kind)
 void meter_tick(void)
 {
     ladle_meter_header *header = meter_here.header;
-    if (METER_UNLIKELY(meter_python_waits) && meter_self.guard == 0)
+    if (METER_UNLIKELY(atomic_load_explicit(&meter_python_waits, memory_order_relaxed)) && meter_self.guard == 0)
         meter_python_tick();
     struct timespec coarse;
     (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse); /* a few ms behind, at a fifth of the price */

@@ -5,11 +5,12 @@
 #include "doctor/meter/blocks.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
     EVERY_NBYTES = 512 * 1024,
-    FRAMES = 32,
+    FRAMES = 32, /* of a stack, and as many of Python's */
     OWN_FRAMES = 8,
     MOST_STACKS = 16384, /* a power of two */
     HISTORY = 32,
@@ -22,7 +23,7 @@ enum {
 typedef struct stack {
     uint64_t hash; /* 0: free */
     int32_t count;
-    uintptr_t frames[FRAMES];
+    uintptr_t frames[2 * FRAMES];
     int64_t nbytes, blocks; /* estimates of what is live */
     int64_t history[HISTORY];
 } stack;
@@ -127,12 +128,13 @@ static int32_t find_stack(const uintptr_t *frames, int32_t count)
 static void sample(const void *block, int64_t usable)
 {
     void *all[FRAMES + OWN_FRAMES];
-    uintptr_t frames[FRAMES];
+    uintptr_t frames[2 * FRAMES];
     int32_t count = 0;
     int n = walk(all, FRAMES + OWN_FRAMES);
     for (int i = 0; i < n && count < FRAMES; i++)
         if ((uintptr_t)all[i] < (uintptr_t)__ehdr_start || (uintptr_t)all[i] >= (uintptr_t)_end)
             frames[count++] = (uintptr_t)all[i];
+    count += meter_python_frames(frames + count, FRAMES);
     int64_t weight = weight_of(usable);
     meter_lock_take(&lock);
     int32_t at = find_stack(frames, count);
@@ -216,15 +218,27 @@ static int64_t find_middle(int64_t time_ns)
     return middle;
 }
 
+/* Of a Python program the frames from the interpreter's loop on give way to Python's own. */
 static void write_stack(meter_text *text, const stack *s, int64_t middle, bool is_end)
 {
-    char name[1000];
-    meter_text_print(text, "stack %lld %lld %lld %d\n", (long long)s->nbytes, (long long)s->blocks,
-                     (long long)(s->nbytes - (middle < 0 ? 0 : s->history[middle])), (int)s->count);
+    static char names[2 * FRAMES][256]; /* the sampler's alone */
+    int32_t count = 0;
+    bool has_python = s->count > 0 && (s->frames[s->count - 1] & METER_PYTHON_FRAME) != 0, is_inside = true;
     for (int32_t f = 0; f < s->count; f++) {
-        meter_symbol_of(s->frames[f], is_end, name, sizeof name);
-        meter_text_print(text, "%s\n", name);
+        bool is_python = (s->frames[f] & METER_PYTHON_FRAME) != 0;
+        if (!is_python && !is_inside)
+            continue;
+        if (is_python)
+            (void)snprintf(names[count], sizeof names[count], "%s", meter_python_frame(s->frames[f]));
+        else
+            meter_symbol_of(s->frames[f], is_end, names[count], sizeof names[count]);
+        is_inside &= is_python || !has_python || strncmp(names[count], "_PyEval_Eval", 12) != 0;
+        count += is_python || is_inside;
     }
+    meter_text_print(text, "stack %lld %lld %lld %d\n", (long long)s->nbytes, (long long)s->blocks,
+                     (long long)(s->nbytes - (middle < 0 ? 0 : s->history[middle])), (int)count);
+    for (int32_t f = 0; f < count; f++)
+        meter_text_print(text, "%s\n", names[f]);
 }
 
 /* Those with the most live bytes, one after the other: there are not many. Without the lock: a name takes its time,

@@ -88,7 +88,7 @@ static void run_threads(int count, void *(*function)(void *))
     pthread_t *threads = calloc((size_t)count, sizeof *threads);
     pthread_attr_t small;
     pthread_attr_init(&small);
-    pthread_attr_setstacksize(&small, 65536);
+    pthread_attr_setstacksize(&small, 32768);
     for (int i = 0; i < count; i++)
         if (pthread_create(&threads[i], &small, function, (void *)(uintptr_t)(i + 1)) != 0)
             die("pthread_create");
