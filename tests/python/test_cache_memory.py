@@ -112,7 +112,7 @@ print(max(highest) - start, budget, 8 * nbytes, cache.stats()["hits"], len(failu
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_budget_bounds_the_process(kind):
     done = subprocess.run(
-        [sys.executable, "-c", PROMISE, kind, "1000", "50"],
+        [sys.executable, "-c", PROMISE, kind, "200", "50"],
         capture_output=True,
         text=True,
         check=True,
