@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Start-up ends when most of the program's files are loaded, and a third of what is left of the run is over. */
-#define LOADED_SHARE 0.9
+#define LOADED_SHARE 0.95
 #define LOADED_NBYTES ((int64_t)2 << 20) /* less than this is no loading of libraries */
 #define LOADED_LATEST 0.6                /* files that come later are not those of a start */
 #define SETTLED_SHARE (1.0 / 3)
@@ -190,6 +190,8 @@ static void gather_most(ladle_evidence *evidence)
             headers = heap.used - values[LADLE_SERIES_LIVE];
         if (values[LADLE_SERIES_HELD] > evidence->held_most)
             evidence->held_most = values[LADLE_SERIES_HELD];
+        if (i == evidence->last && sample->kind != LADLE_SAMPLE_OUTSIDE)
+            evidence->last_held = values[LADLE_SERIES_HELD];
         if (tame(sample->heap_arenas) > evidence->arenas_most)
             evidence->arenas_most = tame(sample->heap_arenas);
         if (sample->threads > evidence->threads_most)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -492,6 +493,41 @@ def test_command_that_handles_the_signal(tool: Path, scratch: Path, tmp_path: Pa
     assert "still running" in errors
 
 
+def test_keyboard_interrupt(tool: Path, scratch: Path) -> None:
+    """The terminal sends it to the command as well: it must come once."""
+    program = (
+        "import signal, time\n"
+        "count = 0\n"
+        "def handle(*_):\n"
+        "    global count\n"
+        "    count += 1\n"
+        "signal.signal(signal.SIGINT, handle)\n"
+        "print('ready', flush=True)\n"
+        "begin = time.monotonic()\n"
+        "while count == 0 and time.monotonic() < begin + 60:\n"
+        "    time.sleep(0.01)\n"
+        "time.sleep(0.3)\n"
+        "print('interrupts:', count)\n"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TMPDIR"] = str(scratch)
+        os.execv(tool, [str(tool), "doctor", sys.executable, "-c", program])
+    output = b""
+    try:
+        while part := os.read(terminal, 4096):
+            output += part
+            if output.endswith(b"ready\r\n"):
+                os.write(terminal, b"\x03")
+    except OSError:  # how the end of a terminal shows
+        pass
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert b"interrupts: 1\r\n" in output
+    assert b"ladle doctor: " in output
+
+
 # --- the trial ------------------------------------------------------------------------------------
 
 
@@ -551,6 +587,21 @@ def test_library_without_an_allocator(doctor: Doctor, tmp_path: Path, programs: 
     row = report_of(doctor(*words))["trial"][1]
     assert (row["available"], row["in_force"]) == (True, False)
     assert row["why_not"] == "it was loaded, but blocks came from glibc"
+
+
+def test_allocator_of_the_user(doctor: Doctor, scratch: Path, programs: Programs) -> None:
+    """What LD_PRELOAD has already stays in force where nothing else is tried."""
+    environment = {**os.environ, "TMPDIR": str(scratch), "LD_PRELOAD": "libjemalloc.so.2"}
+    words = ("--json", "--allocators", "glibc", "--repeat", "1", programs.growing)
+    result = doctor(*words, env=environment)
+    if "cannot be preloaded" in result.stderr:
+        pytest.skip("libjemalloc.so.2 is not installed")
+    report = report_of(result)
+    assert main_process(report)["allocator"] == "jemalloc"
+    row = report["trial"][0]
+    assert not row["in_force"]
+    assert row["why_not"].endswith("which the command or LD_PRELOAD brings: jemalloc")
+    assert report["advice"]["sentence"].startswith("No advice: ")
 
 
 def test_missing_allocator(tool: Path, tmp_path: Path) -> None:
