@@ -4,9 +4,11 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -275,6 +277,22 @@ def test_full_standard_output(tool: Path, scratch: Path) -> None:
     assert result.stderr == b"ladle: standard output: No space left on device\n"
 
 
+def test_streams_that_cannot_be_written(tool: Path, scratch: Path) -> None:
+    for redirection, text in (
+        ("--json true >&-", "ladle: standard output: Bad file descriptor\n"),
+        ("true 2>/dev/full", ""),
+    ):
+        result = subprocess.run(
+            ["sh", "-c", f'"$0" doctor {redirection}', tool],
+            capture_output=True,
+            encoding="utf-8",
+            env={**os.environ, "TMPDIR": str(scratch)},
+            timeout=60,
+            check=False,
+        )
+        assert (result.returncode, result.stderr) == (1, text)
+
+
 def test_no_folder_for_recordings(tool: Path, tmp_path: Path) -> None:
     result = subprocess.run(
         [tool, "doctor", "true"],
@@ -349,6 +367,37 @@ def test_cleared_environment(doctor: Doctor, programs: Programs) -> None:
     report = report_of(doctor("--json", "sh", "-c", words))
     reasons = [process["why_not"] for process in report["processes"] if not process["metered"]]
     assert reasons == ["its environment was changed: LD_PRELOAD does not name the meter"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a set-uid program")
+def test_set_uid_program(tool: Path, programs: Programs) -> None:
+    """As another user, from folders that all can enter."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        program = folder / "set-uid"
+        shutil.copy(programs.growing, program)
+        program.chmod(0o4755)
+        for part in ("bin", "lib/ladle"):
+            (folder / part).mkdir(parents=True)
+        shutil.copy(tool, folder / "bin/ladle")
+        shutil.copy(tool.resolve().parent / "../lib/ladle/libladle_meter.so", folder / "lib/ladle")
+        result = subprocess.run(
+            [folder / "bin/ladle", "doctor", "--json", program],
+            capture_output=True,
+            encoding="utf-8",
+            env={**os.environ, "TMPDIR": name},
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            timeout=60,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        process = main_process(report_of(result))
+        assert process["why_not"].startswith("it runs with other rights than ladle: set-uid")
+        assert process["peak_rss"] > 20e6
+        assert list(folder.glob("ladle*")) == []
 
 
 def test_exec_goes_on_in_the_next_image(doctor: Doctor, programs: Programs) -> None:

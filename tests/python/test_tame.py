@@ -288,6 +288,24 @@ def test_under_other_allocators(name):
         assert 40_000_000 <= int(grown) < 60_000_000
 
 
+@glibc_only
+def test_behind_the_meter(tmp_path):
+    meter = Path(__file__).parents[2] / "build" / "lib" / "ladle" / "libladle_meter.so"
+    if not meter.exists():
+        pytest.skip(f"{meter} is not built")
+    answer = subprocess.run(
+        [sys.executable, "-c", OTHER],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LD_PRELOAD": str(meter), "LADLE_METER": str(tmp_path)},
+        check=True,
+    )
+    allocator, active, grown = answer.stdout.split()
+    assert (allocator, active) == ("glibc", "True")
+    assert 40_000_000 <= int(grown) < 60_000_000
+    assert list(tmp_path.glob("*.meter"))
+
+
 DASK = """
 import time
 import ladle
