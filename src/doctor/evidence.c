@@ -242,7 +242,7 @@ static void gather_idle(ladle_evidence *evidence, int64_t cut_ns)
         held[count] = (double)held_of(sample, &split);
         /* An observer's sample has the allocator's word from before. If that knew of little of what is free, it knew
          * nothing of its holes. */
-        largest[count] = (double)sample->heap_largest_holes;
+        largest[count] = sample->heap_largest_holes < 0 ? -1 : (double)tame(sample->heap_largest_holes);
         if (largest[count] > 0 && (double)sample->heap_free < 0.5 * free[count])
             largest[count] = free[count];
         count++;

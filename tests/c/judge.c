@@ -176,7 +176,7 @@ typedef moment (*shape)(double t, uint64_t *random);
 static ladle_sample sample_of(moment now, double seconds, ladle_sample_kind kind)
 {
     ladle_sample sample = unknown_sample();
-    sample.kind = kind;
+    sample.kind = (int32_t)kind;
     sample.threads = 1;
     sample.time_ns = (int64_t)(seconds * 1e9);
     if (now.heap < now.live)
