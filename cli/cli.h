@@ -64,6 +64,9 @@ typedef struct cli_session {
 int cli_session_open(cli_session *session, const cli_options *options, unsigned parts);
 void cli_session_close(cli_session *session);
 
+/* The entries of its table that the options choose. Returns CLI_OK, or CLI_CALL once it complained. */
+int cli_session_range(cli_session *session, const cli_options *options);
+
 /* A column that the call names, and by what. */
 typedef struct cli_selected {
     int32_t column;

@@ -92,7 +92,6 @@ static bool signals_begin(doctor_signals *signals)
     }
     sigaction(SIGPIPE, NULL, &signals->pipe_before);
     signals->pipe_before.sa_handler = SIG_DFL; /* main ignores it: the command shall not */
-    signal(SIGCHLD, SIG_DFL);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
     if (sigprocmask(SIG_BLOCK, &waited, &signals->before) != 0) {
         return false;
@@ -109,11 +108,11 @@ static void signals_end(doctor_signals *signals)
     sigprocmask(SIG_SETMASK, &signals->before, NULL);
 }
 
-/* Pipes must not take the numbers of streams that the caller closed. */
+/* Pipes must not take the numbers of streams that the caller closed. Writing to one that is closed stays an error. */
 static bool open_missing_streams(void)
 {
     for (int descriptor = 0; descriptor <= 2; ++descriptor) {
-        if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", descriptor == 0 ? O_RDONLY : O_WRONLY) < 0) {
+        if (fcntl(descriptor, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) {
             return false;
         }
     }
@@ -191,6 +190,7 @@ static int report(const doctor_diagnosis *diagnosis, const cli_options *options,
         cli_output_init(&text, STDERR_FILENO);
         doctor_report_text(diagnosis, &text);
         cli_flush(&text);
+        status = text.os_errno != 0 && text.os_errno != EPIPE ? CLI_DATA : status;
     }
     if (options->json || page->path != NULL) {
         cli_output_init_memory(&json);
@@ -203,7 +203,7 @@ static int report(const doctor_diagnosis *diagnosis, const cli_options *options,
             if (options->json) {
                 cli_write(out, json.kept, json.kept_nbytes);
             }
-            status = page_end(page, &json);
+            status = page_end(page, &json) == CLI_OK ? status : CLI_DATA;
         }
         cli_output_release(&json);
     }
@@ -296,6 +296,7 @@ static int run(const cli_options *options, cli_output *out)
 {
     doctor_allocators allocators = {0};
     report_page page;
+    signal(SIGCHLD, SIG_DFL); /* where it is ignored, nothing tells how a child ended */
     if (!open_missing_streams()) {
         cli_complain("doctor", "standard streams are closed, and cannot be opened: %s", strerror(errno));
         return CLI_DATA;

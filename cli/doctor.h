@@ -219,6 +219,7 @@ typedef struct doctor_allocator {
     char *library;       /* owned; NULL: glibc's own, or not found */
     const char *package; /* Debian's, where it is missing; borrowed */
     char why_not[256];   /* "" where it can be tried */
+    bool is_known;       /* the meter knows its name */
     bool is_tuned;       /* glibc with the environment variables that serve best */
 } doctor_allocator;
 

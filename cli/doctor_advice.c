@@ -157,12 +157,19 @@ static void tell_costs(doctor_trial *trial)
 {
     const doctor_row *base = &trial->rows[0];
     if (trial->has_plain && base->count > 0) {
-        double plain = trial->plain.seconds;
-        snprintf(trial->cost, sizeof trial->cost,
-                 "With the meter the command takes %.2f s, without it %.2f s in one run (%+.0f %%); peak RSS %.1f and "
-                 "%.1f MB.",
-                 base->seconds.median, plain, plain > 0 ? 100 * (base->seconds.median / plain - 1) : 0.0,
-                 base->peak_rss.median / 1e6, trial->plain.peak_rss / 1e6);
+        double plain = trial->plain.seconds, plain_rss = trial->plain.peak_rss;
+        size_t used = (size_t)snprintf(trial->cost, sizeof trial->cost,
+                                       "With the meter the command takes %.2f s, without it %.2f s in one run",
+                                       base->seconds.median, plain);
+        if (plain >= 0.2) { /* of less, the start alone is a large share */
+            used += (size_t)snprintf(trial->cost + used, sizeof trial->cost - used, " (%+.0f %%)",
+                                     100 * (base->seconds.median / plain - 1));
+        }
+        if (plain_rss > 0) {
+            used += (size_t)snprintf(trial->cost + used, sizeof trial->cost - used, "; peak RSS is %.1f MB and %.1f MB",
+                                     base->peak_rss.median / 1e6, plain_rss / 1e6);
+        }
+        snprintf(trial->cost + used, sizeof trial->cost - used, ".");
     }
     if (trial->stopped) {
         snprintf(trial->caution, sizeof trial->caution, "The trial was stopped: not all runs were made.");

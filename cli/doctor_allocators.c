@@ -193,6 +193,7 @@ static bool add_allocator(doctor_allocators *allocators, const char *item, size_
         return false;
     }
     ++allocators->count;
+    allocator->is_known = find_known(allocator->name) != NULL;
     allocator->is_tuned = strcmp(allocator->name, "glibc-tuned") == 0;
     if (equals == NULL) {
         const struct known *known = find_known(allocator->name);

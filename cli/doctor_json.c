@@ -103,7 +103,7 @@ static void put_split(cli_json *json, const doctor_process *process, int64_t beg
                 continue;
             }
             if (series == -2) {
-                cli_json_double(json, round((double)(point->time_ns - begin_ns) * 1e-3) * 1e-6);
+                cli_json_double(json, round((double)(point->time_ns - begin_ns) / 1e3) / 1e6);
             } else {
                 cli_json_int(json, series == -1 ? point->rss : point->split.nbytes[series]);
             }

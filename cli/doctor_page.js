@@ -242,6 +242,8 @@ function draw_head(report) {
     if (processes.length > 1) {
         const unmetered = processes.filter((process) => process.metered === false).length;
         const peak = is_known(report.peak_rss) ? `; all together had at most ${bytes(report.peak_rss)} resident` : "";
+        const {pid, command: words} = state.process;
+        fact("verdict of", `process ${pid}, `, make("bdi", {class: "mono"}, words || ""));
         fact("processes", `${processes.length}`, unmetered ? `, ${unmetered} of them not metered` : "", peak);
     }
     const platform = report.platform || {};
@@ -391,7 +393,7 @@ function draw_processes(all_shown) {
 /* What is said of one process, where there are several. */
 function draw_diagnosis(process) {
     const lines = [];
-    if ((state.report.processes || []).length > 1) {
+    if (process.sentence !== state.report.sentence) {
         lines.push(
             make(
                 "p",

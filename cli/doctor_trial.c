@@ -55,13 +55,13 @@ static void check_in_force(doctor_row *row, const doctor_run *run)
         row->in_force = false;
         snprintf(row->note, sizeof row->note, "not metered, so it is not known whether it was in force%s%s",
                  process != NULL ? ": " : "", process != NULL ? process->reason : "");
-    } else if (strcmp(process->allocator, wanted) != 0 && row->allocator->library == NULL) {
-        row->in_force = false;
-        snprintf(row->note, sizeof row->note, "the command brings its own allocator: %s was in force",
-                 process->allocator);
-    } else if (strcmp(process->allocator, "glibc") == 0 && strcmp(wanted, "glibc") != 0) {
+    } else if (row->allocator->library != NULL && strcmp(process->allocator, "glibc") == 0) {
         row->in_force = false;
         snprintf(row->note, sizeof row->note, "it was loaded, but blocks came from glibc");
+    } else if (row->allocator->is_known && strcmp(process->allocator, wanted) != 0) {
+        row->in_force = false;
+        snprintf(row->note, sizeof row->note,
+                 "another allocator was in force, which the command or LD_PRELOAD brings: %s", process->allocator);
     }
 }
 

@@ -10,8 +10,8 @@
 #define CLI_TAKES_NAMES 2u   /* names or patterns after the file */
 #define CLI_TAKES_READING 4u /* --threads, --start, --stop */
 #define CLI_TAKES_SCAN 8u    /* --step, --columns; further files after the first, in names */
-/* A command in place of FILE: the words from the first plain one on, or from behind `--`, are its own, in names. Options
- * of the doctor. */
+/* A command in place of FILE: the words from the first plain one on, or from behind `--`, are its own, in names.
+ * Options of the doctor. */
 #define CLI_TAKES_COMMAND 16u
 #define CLI_TAKES_BUDGET 32u /* --budget */
 
@@ -27,7 +27,7 @@ typedef struct cli_options {
     int64_t budget;  /* bytes; 0: none */
     int64_t step;    /* bytes; 0: by default */
     bool has_start, has_stop;
-    int64_t start, stop; /* as given: negative counts from the end */
+    int64_t start, stop;    /* as given: negative counts from the end */
     const char *allocators; /* as given; NULL: no trial */
     const char *report;     /* path of the page; NULL: none */
     int32_t repeat;         /* runs of each allocator; 0: by default */

@@ -187,8 +187,9 @@ static int scan_next_file(ladle_scan *scan, const cli_session *first, const cli_
     if (session.table == NULL) {
         status = cli_lookup_error(file.file, &error);
         ++sum->failed_files;
-    } else if (cli_entry_range(&file, ladle_table_n_entries(session.table), &session.start, &session.stop)) {
-        status = scan_file(scan, &session, &file, sum, progress);
+    } else {
+        status = cli_session_range(&session, &file);
+        status = status == CLI_OK ? scan_file(scan, &session, &file, sum, progress) : status;
     }
     ladle_table_release(session.table);
     ladle_file_release(session.file);

@@ -46,6 +46,17 @@ int cli_lookup_error(const char *fallback_where, const ladle_error *error)
     return is_call ? CLI_CALL : CLI_DATA;
 }
 
+int cli_session_range(cli_session *session, const cli_options *options)
+{
+    int64_t n_entries = ladle_table_n_entries(session->table);
+    if (cli_entry_range(options, n_entries, &session->start, &session->stop)) {
+        return CLI_OK;
+    }
+    cli_complain(options->file, "--stop comes before --start: %" PRId64 " < %" PRId64 " of %" PRId64 " entries",
+                 session->stop, session->start, n_entries);
+    return CLI_CALL;
+}
+
 int cli_session_open(cli_session *session, const cli_options *options, unsigned parts)
 {
     ladle_error error;
@@ -66,11 +77,9 @@ int cli_session_open(cli_session *session, const cli_options *options, unsigned 
     if (session->table == NULL) {
         return cli_lookup_error(options->file, &error);
     }
-    int64_t n_entries = ladle_table_n_entries(session->table);
-    if (!cli_entry_range(options, n_entries, &session->start, &session->stop)) {
-        cli_complain(options->file, "--stop comes before --start: %" PRId64 " < %" PRId64 " of %" PRId64 " entries",
-                     session->stop, session->start, n_entries);
-        return CLI_CALL;
+    int status = cli_session_range(session, options);
+    if (status != CLI_OK) {
+        return status;
     }
     if ((parts & CLI_WITH_READER) != 0) {
         session->reader = ladle_reader_create(session->context, options->threads, &error);

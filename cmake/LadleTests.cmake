@@ -30,6 +30,10 @@ foreach(source IN LISTS ladle_test_sources)
   set_tests_properties(${name} PROPERTIES TIMEOUT 600)
 endforeach()
 
+# The advice of `ladle doctor` is a function of its runs.
+target_sources(ctest_advice PRIVATE "${PROJECT_SOURCE_DIR}/cli/doctor_advice.c")
+target_include_directories(ctest_advice PRIVATE "${PROJECT_SOURCE_DIR}/cli")
+
 # `doctor_page < report.json > report.html`: tests/c/page.c has its own checks; tests/doctor looks at pages in a browser.
 target_link_libraries(ctest_page PRIVATE ladle_page)
 add_executable(doctor_page "${PROJECT_SOURCE_DIR}/tests/doctor/page_from_json.c")
@@ -38,14 +42,17 @@ target_link_libraries(doctor_page PRIVATE ladle_page)
 set_target_properties(doctor_page PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
 
 # Hostile input. The program takes files; by itself it damages those that support/rootfile.c makes, one
-# byte in so many to be done in seconds. LADLE_HOSTILE=full in the environment takes every byte.
+# byte in so many to be done in seconds: tests/hostile/ has more. LADLE_HOSTILE=full in the environment takes every byte.
 add_executable(hostile "${ladle_fuzz_dir}/hostile.c" ${ladle_test_objects})
 ladle_compile_settings(hostile)
 target_include_directories(hostile PRIVATE ${ladle_test_includes})
 target_link_libraries(hostile PRIVATE ladle_static PkgConfig::LADLE_DEPS PkgConfig::CMOCKA Threads::Threads m)
 set_target_properties(hostile PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
-add_test(NAME hostile COMMAND hostile --every 16)
+add_test(NAME hostile COMMAND hostile --every 128)
 set_tests_properties(hostile PROPERTIES TIMEOUT 1800)
+
+# What takes longest begins first, so that no core waits for it at the end.
+set_tests_properties(hdf5_fault compressed fault hdf5_damage hdf5_kill hostile PROPERTIES COST 100)
 
 # The same for libFuzzer, with clang: cmake -DLADLE_FUZZ=ON -DCMAKE_C_COMPILER=clang
 #                                           "-DLADLE_SANITIZE=address;undefined;fuzzer-no-link"

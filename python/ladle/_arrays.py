@@ -29,13 +29,76 @@ class _Step:
         self.buffers = buffers
         self.indexes: dict[int, Any] = {}
 
-    def index(self, make: Callable[[_Array], Any], at: int) -> Any:
+    def index(self, kind: _Alike, at: int) -> Any:
         """Return the buffer as one of awkward's indexes: columns that share it share that."""
         values = self.buffers[at]
         found = self.indexes.get(id(values))
         if found is None:
-            found = self.indexes[id(values)] = make(values)
+            found = self.indexes[id(values)] = kind.make(values)
         return found
+
+
+class _Alike:
+    """Makes awkward contents, or indexes, that differ in nothing but what they are made of.
+
+    For a table of a thousand columns awkward's constructors, which look at every argument, took
+    most of the time of a loop. Here they make the first two contents. What these keep of their
+    parts, and that all else is the same in both, is seen from them; the others get the same
+    attributes around their own parts. Where that cannot be seen, each comes from the constructor.
+
+    Parameters
+    ----------
+    constructor : callable
+        Takes the parts, whose types are always the same, and returns a content.
+
+    Attributes
+    ----------
+    make : callable
+        The same.
+    """
+
+    __slots__ = ("_constructor", "_first", "make")
+
+    def __init__(self, constructor: Callable[..., Any]) -> None:
+        self._constructor = constructor
+        self._first: tuple[list[str], dict[str, Any]] | None = None
+        self.make: Callable[..., Any] = self._construct
+
+    def _construct(self, *parts: Any) -> Any:
+        content = self._constructor(*parts)
+        others = dict(vars(content))
+        names = [name for part in parts for name, value in others.items() if value is part]
+        for name in names:
+            others.pop(name, None)
+        if self._first is None:
+            self._first = names, others
+            return content
+        known, shared = self._first
+        self._first = None
+        self.make = self._constructor
+        if (
+            names == known
+            and len(names) == len(parts)
+            and others.keys() == shared.keys()
+            and all(others[name] is shared[name] for name in others)
+        ):
+            self.make = _maker(type(content), names, list(others.items()))
+        return content
+
+
+def _maker(made: Any, names: list[str], others: list[tuple[str, Any]]) -> Callable[..., Any]:
+    """Return what makes objects of a class that have their parts under these names."""
+    new = made.__new__
+
+    def make(*parts: Any) -> Any:
+        content = new(made)
+        for name, part in zip(names, parts, strict=True):
+            setattr(content, name, part)
+        for name, value in others:
+            setattr(content, name, value)
+        return content
+
+    return make
 
 
 class AwkwardArrays:
@@ -58,16 +121,19 @@ class AwkwardArrays:
             self._places[column.name] = at
             at += column.n_buffers
             groups.setdefault(column.field, []).append(column)
-        self._fields = list(groups)
+        fields = list(groups)
+        self._index8 = _Alike(ak.index.Index8)
+        self._index64 = _Alike(ak.index.Index64)
         self._builders = [self._content(group, 0, 0, 0) for group in groups.values()]
+        record = ak.contents.RecordArray
+        self._events = _Alike(
+            lambda contents, length: record(contents, fields, length=length, backend=_numpy())
+        )
 
     def __call__(self, length: int, buffers: list[_Array]) -> Any:
         """Return the array of one step."""
         step = _Step(length, buffers)
-        contents = [build(step) for build in self._builders]
-        return self._ak.Array(
-            self._ak.contents.RecordArray(contents, self._fields, length=length, backend=_numpy())
-        )
+        return self._ak.Array(self._events.make([build(step) for build in self._builders], length))
 
     def _content(self, columns: list[Column], at: int, depth: int, buffer: int) -> _Builder:
         """Return what makes the content of columns that are one so far (see `ladle._forms`)."""
@@ -78,23 +144,27 @@ class AwkwardArrays:
         place = self._places[first.name] + buffer
         if depth == len(first.dims):
             parameters = {"__array__": "char"} if first.is_string else None
-            return lambda step: contents.NumpyArray(
-                step.buffers[place], parameters=parameters, backend=_numpy()
+            values = _Alike(
+                lambda data: contents.NumpyArray(data, parameters=parameters, backend=_numpy())
             )
+            return lambda step: values.make(step.buffers[place])
         size = first.dims[depth]
         if size == VARIANT:
             return self._variant(columns, at, depth, buffer)
         inner = self._content(columns, at, depth + 1, buffer + (size < 0))
         if size >= 0:
             return self._regular(inner, size, self._items(first, depth, buffer))
-        index64 = self._ak.index.Index64
+        index64 = self._index64
         if size == OPTION:
             return lambda step: contents.IndexedOptionArray(step.index(index64, place), inner(step))
         is_text = first.is_string and depth == len(first.dims) - 1
-        parameters = {"__array__": "string"} if is_text else None
-        return lambda step: contents.ListOffsetArray(
-            step.index(index64, place), inner(step), parameters=parameters
+        list_parameters = {"__array__": "string"} if is_text else None
+        lists = _Alike(
+            lambda offsets, content: contents.ListOffsetArray(
+                offsets, content, parameters=list_parameters
+            )
         )
+        return lambda step: lists.make(step.index(index64, place), inner(step))
 
     def _regular(
         self, inner: _Builder, size: int, items: Callable[[_Step], int] | None
@@ -133,8 +203,8 @@ class AwkwardArrays:
             none = contents.IndexedOptionArray(index.Index64(np.full(1, -1)), contents.EmptyArray())
             alternatives = [make(step) for make in builders]
             return contents.UnionArray(
-                step.index(index.Index8, place),
-                step.index(index.Index64, place + 1),
+                step.index(self._index8, place),
+                step.index(self._index64, place + 1),
                 [none]
                 + [
                     each if each.is_option else contents.UnmaskedArray(each)

@@ -10,7 +10,7 @@ from ladle._context import default_context
 from ladle._units import format_nbytes
 
 # Measured on loops over wide files (bench/tame.py): smaller limits bring little and cost faults.
-_INTERVAL_NS = 100_000_000
+_INTERVAL_NS = 200_000_000
 _LEAST_NBYTES = 32_000_000
 _SHARE = 0.25
 
@@ -83,7 +83,7 @@ _watches_forks = False
 def tame() -> Tame:
     """Keep the allocator from holding much free memory, until :func:`untame`.
 
-    A thread in C looks ten times a second how much of what the allocator holds it could return.
+    A thread in C looks five times a second how much of what the allocator holds it could return.
     When this is more than 32 MB and than a quarter of what is in use, it is asked to: pages that
     hold no block go back to the system, and come again with a page fault when they are needed. The
     thread never takes Python's global lock, and takes at most a twentieth of a processor.

@@ -232,7 +232,7 @@ static ladle_spill *take_spill(ladle_scan *scan, int64_t nbytes)
 {
     for (size_t i = 0; i < sizeof scan->spills / sizeof scan->spills[0]; i++) {
         if (scan->spills[i] == NULL)
-            scan->spills[i] = ladle_spill_create(scan->context, NULL);
+            scan->spills[i] = ladle_spill_create(scan->context, ladle_reader_threads(scan->reader), NULL);
         if (scan->spills[i] == NULL)
             return NULL;
         if (ladle_spill_is_idle(scan->spills[i]))

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { GROUPS_IN_PIECE = 4 }; /* of a column that is read in pieces */
+
 /* --- steps ------------------------------------------------------------------------------------ */
 
 ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int32_t n_buffers, int64_t start, int64_t stop,
@@ -282,19 +284,84 @@ static int by_step(const void *a, const void *b)
     return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
-/* Columns from the `*at`-th on, of about group_nbytes, are planned. */
-static ladle_status plan_group(window *w, int64_t *at, ladle_error *error)
+static bool is_planned(const ladle_scan_column *column)
+{
+    return column->way == LADLE_SCAN_FLAT || column->way == LADLE_SCAN_LISTS;
+}
+
+/* What the column's items are in memory, by their number. */
+static int64_t column_nbytes(const window *w, const ladle_scan_column *column)
+{
+    const ladle_column *c = &table_of(w)->columns[column->column];
+    int64_t n, nbytes;
+    if (ladle_multiply(position(w, column, w->n_steps) - position(w, column, 0), column->n_each, &n) &&
+        ladle_multiply(n, c->inner, &n) && ladle_multiply(n, (int64_t)ladle_dtype_size((ladle_dtype)c->dtype), &nbytes))
+        return nbytes;
+    return INT64_MAX; /* refused when it is planned */
+}
+
+/* Where the group of columns ends that begins with `at`: all, or for a file those of group_nbytes, or one. `*nbytes`:
+ * what it takes. */
+static int64_t group_end(const window *w, int64_t at, int64_t *nbytes)
+{
+    const ladle_scan_column *columns = w->part->columns.items;
+    for (*nbytes = 0; at < w->part->columns.count; at++) {
+        int64_t more = is_planned(&columns[at]) ? column_nbytes(w, &columns[at]) : 0;
+        if (w->spill != NULL && *nbytes > 0 && more > w->group_nbytes - *nbytes)
+            break;
+        *nbytes = ladle_min(*nbytes, INT64_MAX - more) + more;
+    }
+    return at;
+}
+
+/* Reads columns [at, end) of all steps, and spills them. */
+static ladle_status read_group(window *w, int64_t at, int64_t end, ladle_error *error)
 {
     const ladle_scan_column *columns = w->part->columns.items;
     ladle_status status = LADLE_OK;
     w->slices.count = w->targets.count = 0;
-    for (int64_t sum = 0; *at < w->part->columns.count && sum < w->group_nbytes && status == LADLE_OK; ++*at) {
-        if (columns[*at].way == LADLE_SCAN_FLAT || columns[*at].way == LADLE_SCAN_LISTS)
-            status = plan_column(w, &columns[*at], error);
-        sum = 0;
-        for (int64_t i = 0; i < w->n_steps; i++)
-            sum += w->nbytes[i];
+    for (; at < end && status == LADLE_OK; at++)
+        if (is_planned(&columns[at]))
+            status = plan_column(w, &columns[at], error);
+    if (status != LADLE_OK)
+        return status;
+    if (w->spill == NULL)
+        count_offsets(w);
+    make_regions(w);
+    ladle_target *targets = w->targets.items;
+    /* Step by step, so that what a step has in this group lies in one piece. */
+    if (w->targets.count > 0)
+        qsort(targets, (size_t)w->targets.count, sizeof *targets, by_step);
+    for (int64_t i = 0; i < w->targets.count; i++)
+        targets[i].region = w->steps[targets[i].tag]->region;
+    ladle_batch_read(w->reader, targets, w->targets.count, &w->slices, w->stop);
+    for (int64_t i = 0; i < w->targets.count; i++) {
+        if (targets[i].lease != NULL) {
+            *targets[i].slot = targets[i].lease;
+            w->steps[targets[i].tag]->step.nbytes += ladle_lease_nbytes(targets[i].lease);
+        }
     }
+    return spill_steps(w, error);
+}
+
+/* A column that takes much more than a group by itself is read for some of the steps after the others: pages at their
+ * borders twice. */
+static ladle_status read_in_pieces(window *w, int64_t at, int64_t end, int64_t nbytes, ladle_error *error)
+{
+    const window all = {.steps = w->steps, .n_steps = w->n_steps, .nbytes = w->nbytes, .positions = w->positions};
+    int64_t each = ladle_max(all.n_steps / (nbytes / (GROUPS_IN_PIECE * w->group_nbytes) + 1), 1);
+    ladle_status status = LADLE_OK;
+    for (int64_t first = 0; first < all.n_steps && status == LADLE_OK && !atomic_load(w->stop); first += each) {
+        w->steps = all.steps + first;
+        w->n_steps = ladle_min(each, all.n_steps - first);
+        w->nbytes = all.nbytes + first;
+        w->positions = all.positions + first * w->part->lists.count;
+        status = read_group(w, at, end, error);
+    }
+    w->steps = all.steps;
+    w->n_steps = all.n_steps;
+    w->nbytes = all.nbytes;
+    w->positions = all.positions;
     return status;
 }
 
@@ -302,26 +369,12 @@ static ladle_status read_planned(window *w, ladle_error *error)
 {
     ladle_status status = LADLE_OK;
     for (int64_t at = 0; at < w->part->columns.count && status == LADLE_OK && !atomic_load(w->stop);) {
-        status = plan_group(w, &at, error);
-        if (status != LADLE_OK)
-            break;
-        if (w->spill == NULL)
-            count_offsets(w);
-        make_regions(w);
-        ladle_target *targets = w->targets.items;
-        /* Step by step, so that what a step has in this group lies in one piece. */
-        if (w->targets.count > 0)
-            qsort(targets, (size_t)w->targets.count, sizeof *targets, by_step);
-        for (int64_t i = 0; i < w->targets.count; i++)
-            targets[i].region = w->steps[targets[i].tag]->region;
-        ladle_batch_read(w->reader, targets, w->targets.count, &w->slices, w->stop);
-        for (int64_t i = 0; i < w->targets.count; i++) {
-            if (targets[i].lease != NULL) {
-                *targets[i].slot = targets[i].lease;
-                w->steps[targets[i].tag]->step.nbytes += ladle_lease_nbytes(targets[i].lease);
-            }
-        }
-        status = spill_steps(w, error);
+        int64_t nbytes, end = group_end(w, at, &nbytes);
+        if (w->spill != NULL && nbytes / GROUPS_IN_PIECE > w->group_nbytes)
+            status = read_in_pieces(w, at, end, nbytes, error);
+        else
+            status = read_group(w, at, end, error);
+        at = end;
     }
     return status;
 }

@@ -10,11 +10,19 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { MAX_FILES = 4 };
+
+typedef struct spill_file {
+    ladle_disk disk;
+    _Atomic int64_t end; /* of the room that was taken */
+} spill_file;
+
 struct ladle_spill {
     ladle_context *context;
     atomic_int references;
-    ladle_disk disk;
-    _Atomic int64_t end; /* of the room that was taken */
+    atomic_int n_steps; /* that were given a file: they take turns */
+    int32_t n_files;
+    spill_file files[MAX_FILES];
 };
 
 /* One buffer in the file. */
@@ -26,6 +34,7 @@ typedef struct spilled_buffer {
 
 struct ladle_spilled {
     ladle_spill *spill;
+    spill_file *file;
     int32_t n_buffers, n_written;
     int32_t *order;          /* the buffers with bytes of their own, as they were written */
     spilled_buffer *buffers; /* n_buffers */
@@ -33,28 +42,37 @@ struct ladle_spilled {
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-ladle_spill *ladle_spill_create(ladle_context *context, ladle_error *error)
+static bool open_file(ladle_spill *spill, spill_file *file, ladle_error *error)
+{
+    ladle_scratch_dir dir = ladle_scratch_dir_choose(NULL);
+    int fd = ladle_scratch_open(dir, error);
+    if (fd < 0)
+        return false;
+    file->disk.context = spill->context;
+    file->disk.fd = fd;
+    file->disk.where = "the scratch file of a scan";
+    spill->n_files++;
+    if (!ladle_is_on_network(fd))
+        return true;
+    ladle_fail(error, LADLE_UNSUPPORTED, LADLE_NO_OFFSET, "%s lies on a network",
+               dir.path); /* costs more than it saves */
+    return false;
+}
+
+ladle_spill *ladle_spill_create(ladle_context *context, int32_t n_threads, ladle_error *error)
 {
     ladle_spill *spill = ladle_alloc(context, sizeof *spill, LADLE_MEMORY_METADATA, error);
     if (spill == NULL)
         return NULL;
-    ladle_scratch_dir dir = ladle_scratch_dir_choose(NULL);
-    int fd = ladle_scratch_open(dir, error);
-    bool is_remote = fd >= 0 && ladle_is_on_network(fd);
-    if (is_remote) { /* it would cost more than it saves */
-        ladle_fail(error, LADLE_UNSUPPORTED, LADLE_NO_OFFSET, "%s lies on a network", dir.path);
-        (void)close(fd);
-    }
-    if (fd < 0 || is_remote) {
-        ladle_free(context, spill, sizeof *spill, LADLE_MEMORY_METADATA);
-        return NULL;
-    }
     spill->context = context;
     ladle_context_retain(context);
     atomic_init(&spill->references, 1);
-    spill->disk.context = context;
-    spill->disk.fd = fd;
-    spill->disk.where = "the scratch file of a scan";
+    int32_t n_files = n_threads < 1 ? 1 : n_threads > MAX_FILES ? MAX_FILES : n_threads;
+    for (int32_t i = 0; i < n_files; i++)
+        if (!open_file(spill, &spill->files[i], error)) {
+            ladle_spill_release(spill);
+            return NULL;
+        }
     return spill;
 }
 
@@ -65,11 +83,16 @@ bool ladle_spill_is_idle(const ladle_spill *spill)
 
 ladle_status ladle_spill_begin(ladle_spill *spill, int64_t nbytes, ladle_error *error)
 {
-    atomic_store(&spill->end, 0);
-    int failed = posix_fallocate(spill->disk.fd, 0, (off_t)ladle_max(nbytes, 1));
-    return failed == 0 ? LADLE_OK
-                       : ladle_disk_fail(error, failed, spill->disk.where, LADLE_NO_OFFSET,
-                                         "no room for %" PRId64 " bytes", nbytes);
+    int64_t each = ladle_max(nbytes / spill->n_files, 1);
+    for (int32_t i = 0; i < spill->n_files; i++) {
+        spill_file *file = &spill->files[i];
+        atomic_store(&file->end, 0);
+        int failed = posix_fallocate(file->disk.fd, 0, (off_t)each);
+        if (failed != 0)
+            return ladle_disk_fail(error, failed, file->disk.where, LADLE_NO_OFFSET, "no room for %" PRId64 " bytes",
+                                   each);
+    }
+    return LADLE_OK;
 }
 
 void ladle_spill_release(ladle_spill *spill)
@@ -77,7 +100,8 @@ void ladle_spill_release(ladle_spill *spill)
     if (spill == NULL || atomic_fetch_sub(&spill->references, 1) != 1)
         return;
     ladle_context *context = spill->context;
-    (void)close(spill->disk.fd);
+    for (int32_t i = 0; i < spill->n_files; i++)
+        (void)close(spill->files[i].disk.fd);
     ladle_free(context, spill, sizeof *spill, LADLE_MEMORY_METADATA);
     ladle_context_release(context);
 }
@@ -98,6 +122,7 @@ static struct ladle_spilled *spilled_create(ladle_spill *spill, int32_t n_buffer
     spilled->order = (int32_t *)(void *)(spilled->buffers + n_buffers);
     spilled->n_buffers = n_buffers;
     spilled->spill = spill;
+    spilled->file = &spill->files[(uint32_t)atomic_fetch_add(&spill->n_steps, 1) % (uint32_t)spill->n_files];
     atomic_fetch_add(&spill->references, 1);
     return spilled;
 }
@@ -123,10 +148,10 @@ static int64_t grains(int64_t nbytes)
     return (nbytes + LADLE_REGION_GRAIN - 1) / LADLE_REGION_GRAIN * LADLE_REGION_GRAIN;
 }
 
-static ladle_status write_run(ladle_spill *spill, run *r, ladle_error *error)
+static ladle_status write_run(spill_file *file, run *r, ladle_error *error)
 {
     ladle_status status =
-        r->nbytes == 0 ? LADLE_OK : ladle_disk_write(&spill->disk, r->offset, r->data, r->nbytes, NULL, error);
+        r->nbytes == 0 ? LADLE_OK : ladle_disk_write(&file->disk, r->offset, r->data, r->nbytes, NULL, error);
     r->nbytes = 0;
     return status;
 }
@@ -135,7 +160,6 @@ static ladle_status write_run(ladle_spill *spill, run *r, ladle_error *error)
 static ladle_status put_buffer(struct ladle_spilled *spilled, int32_t slot, const ladle_lease *lease, run *r,
                                int64_t *end, ladle_error *error)
 {
-    ladle_spill *spill = spilled->spill;
     const uint8_t *data = ladle_lease_data(lease);
     int64_t nbytes = ladle_lease_nbytes(lease);
     spilled->order[spilled->n_written++] = slot;
@@ -143,7 +167,7 @@ static ladle_status put_buffer(struct ladle_spilled *spilled, int32_t slot, cons
     if (nbytes == 0)
         return LADLE_OK;
     if (r->nbytes > 0 && data != r->data + grains(r->nbytes)) {
-        ladle_status status = write_run(spill, r, error);
+        ladle_status status = write_run(spilled->file, r, error);
         if (status != LADLE_OK)
             return status;
     }
@@ -177,7 +201,7 @@ ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, la
     int64_t room = 0, end;
     for (int32_t i = 0; i < step->step.n_buffers; i++)
         room += step->step.buffers[i] == NULL ? 0 : grains(ladle_lease_nbytes(step->step.buffers[i]));
-    end = atomic_fetch_add(&spill->end, room);
+    end = atomic_fetch_add(&step->spilled->file->end, room);
     run r = {NULL, 0, 0};
     for (int64_t k = 0; k < part->columns.count && status == LADLE_OK; k++)
         for (int32_t b = 0; b < columns[k].n_buffers && status == LADLE_OK; b++) {
@@ -192,7 +216,7 @@ ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, la
                 status = put_buffer(step->spilled, slot, lease, &r, &end, error);
         }
     if (status == LADLE_OK)
-        status = write_run(spill, &r, error);
+        status = write_run(step->spilled->file, &r, error);
     return status;
 }
 
@@ -238,7 +262,7 @@ static ladle_status read_leases(ladle_scan_step *step, const struct ladle_spille
                 break;
             nbytes = gap + more;
         }
-        ladle_status status = ladle_disk_read(&spilled->spill->disk, offset, to, nbytes, NULL, error);
+        ladle_status status = ladle_disk_read(&spilled->file->disk, offset, to, nbytes, NULL, error);
         if (status != LADLE_OK)
             return status;
     }

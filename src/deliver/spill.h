@@ -1,9 +1,10 @@
 /* deliver/spill.h: steps of a window that does not fit into memory: in a scratch file, until they are asked for.
  *
  * Pages may hold more entries than the budget does. To decode them again for each window costs their decompression
- * each time; to keep what was decoded costs a write and a read of a file that the system caches. A window has a file
- * for itself, without a name (see store/scratch_dir.h). Once none of its steps is left in it the next window may write
- * over it, into memory that the system has for it already.
+ * each time; to keep what was decoded costs a write and a read of a file that the system caches. A window has files
+ * for itself, without names (see store/scratch_dir.h): several, since a system lets one thread at a time write to a
+ * file; each step is in one of them. Once none of its steps is left there the next window may write over them, into
+ * memory that the system has for them already.
  */
 #ifndef LADLE_DELIVER_SPILL_H
 #define LADLE_DELIVER_SPILL_H
@@ -12,8 +13,8 @@
 
 typedef struct ladle_spill ladle_spill;
 
-/* Returns owned. Lies where the environment says. */
-ladle_spill *ladle_spill_create(ladle_context *context, ladle_error *error);
+/* Returns owned, with as many files as threads may write at once, at most 4. They lie where the environment says. */
+ladle_spill *ladle_spill_create(ladle_context *context, int32_t n_threads, ladle_error *error);
 void ladle_spill_release(ladle_spill *spill);
 
 /* Does nobody but its one owner use it? */

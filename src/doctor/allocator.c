@@ -45,6 +45,26 @@ static void *library_of(void *function)
     return function != NULL && dladdr(function, &info) != 0 ? info.dli_fbase : NULL;
 }
 
+static bool is_of_meter(void *function)
+{
+    Dl_info info;
+    return dladdr(function, &info) != 0 && info.dli_fname != NULL && strstr(info.dli_fname, "libladle_meter") != NULL;
+}
+
+/* The function of that name in the library that defines another one; NULL where it has none. */
+static void *same_in_library_of(void *function, const char *name)
+{
+    Dl_info info;
+    if (function == NULL || dladdr(function, &info) == 0)
+        return NULL;
+    void *library = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    if (library == NULL)
+        return NULL;
+    void *same = dlsym(library, name);
+    (void)dlclose(library);
+    return same;
+}
+
 /* ISO C has no cast from an object's address to a function's; POSIX promises that both look alike. */
 #define LOOK_UP(function, name)                          \
     do {                                                 \
@@ -59,8 +79,6 @@ static void find(void)
     LOOK_UP(found.mi_process_info, "mi_process_info");
     LOOK_UP(found.tc_property, "MallocExtension_GetNumericProperty");
     LOOK_UP(found.tc_release, "MallocExtension_ReleaseFreeMemory");
-    /* An interposer that only counts has its own malloc, but leaves this one to whoever made the block. */
-    void *serves = library_of(dlsym(RTLD_DEFAULT, "malloc_usable_size"));
     static const struct {
         ladle_allocator kind;
         const char *name;
@@ -70,8 +88,13 @@ static void find(void)
         {LADLE_ALLOCATOR_TCMALLOC, "MallocExtension_ReleaseFreeMemory"},
         {LADLE_ALLOCATOR_GLIBC, "mallinfo2"},
     };
+    void *serves = dlsym(RTLD_DEFAULT, "malloc_usable_size");
     for (size_t i = 0; i < sizeof signs / sizeof signs[0] && serves != NULL; i++) {
-        if (library_of(dlsym(RTLD_DEFAULT, signs[i].name)) == serves) {
+        void *sign = dlsym(RTLD_DEFAULT, signs[i].name);
+        void *library = library_of(sign);
+        /* The meter counts, and calls the allocator behind it. */
+        void *own = is_of_meter(serves) ? same_in_library_of(sign, "malloc_usable_size") : serves;
+        if (library != NULL && library_of(own) == library) {
             found.kind = signs[i].kind;
             return;
         }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Start-up ends when most of the program's files are loaded, and a third of what is left of the run is over. */
-#define LOADED_SHARE 0.9
+#define LOADED_SHARE 0.95
 #define LOADED_NBYTES ((int64_t)2 << 20) /* less than this is no loading of libraries */
 #define LOADED_LATEST 0.6                /* files that come later are not those of a start */
 #define SETTLED_SHARE (1.0 / 3)
@@ -190,6 +190,8 @@ static void gather_most(ladle_evidence *evidence)
             headers = heap.used - values[LADLE_SERIES_LIVE];
         if (values[LADLE_SERIES_HELD] > evidence->held_most)
             evidence->held_most = values[LADLE_SERIES_HELD];
+        if (i == evidence->last && sample->kind != LADLE_SAMPLE_OUTSIDE)
+            evidence->last_held = values[LADLE_SERIES_HELD];
         if (tame(sample->heap_arenas) > evidence->arenas_most)
             evidence->arenas_most = tame(sample->heap_arenas);
         if (sample->threads > evidence->threads_most)
@@ -240,7 +242,7 @@ static void gather_idle(ladle_evidence *evidence, int64_t cut_ns)
         held[count] = (double)held_of(sample, &split);
         /* An observer's sample has the allocator's word from before. If that knew of little of what is free, it knew
          * nothing of its holes. */
-        largest[count] = (double)sample->heap_largest_holes;
+        largest[count] = sample->heap_largest_holes < 0 ? -1 : (double)tame(sample->heap_largest_holes);
         if (largest[count] > 0 && (double)sample->heap_free < 0.5 * free[count])
             largest[count] = free[count];
         count++;
@@ -294,6 +296,9 @@ void ladle_evidence_gather(ladle_evidence *evidence, const ladle_sample *samples
     evidence->end_ns = tame(samples[evidence->last].time_ns);
     evidence->span_s = (double)(evidence->end_ns - evidence->begin_ns) * 1e-9;
     evidence->final_rss = tame(samples[evidence->last].rss);
+    int64_t values[LADLE_SERIES_COUNT];
+    series_of(&samples[evidence->last], values);
+    evidence->last_need = probed ? values[LADLE_SERIES_NEED] : -1;
     gather_most(evidence);
     gather_probes(evidence);
     if (!(evidence->span_s > 0))

@@ -53,10 +53,12 @@ static void offer(ladle_findings *found, ladle_verdict_kind kind, ladle_reason r
     found->nbytes = nbytes;
 }
 
-/* The least of the heap held, and the most that was live, in the last quarter of the working time. */
+/* The least of the heap held, and the most that was live, in the last quarter of the working time. Where the allocator
+ * was not asked in that time, its word at the end holds for it too, as long as RSS was no smaller. */
 static void late_heap(const ladle_evidence *evidence, int64_t *held, int64_t *live)
 {
     const ladle_bins *bins = &evidence->all;
+    int64_t rss = INT64_MAX;
     *held = bins->count == 0 ? 0 : INT64_MAX;
     *live = 0;
     for (int bin = bins->count - bins->count / 4; bin < bins->count; bin++) {
@@ -64,7 +66,11 @@ static void late_heap(const ladle_evidence *evidence, int64_t *held, int64_t *li
             *held = bins->floor[LADLE_SERIES_HELD][bin];
         if (bins->ceiling[LADLE_SERIES_LIVE][bin] > *live)
             *live = bins->ceiling[LADLE_SERIES_LIVE][bin];
+        if (bins->floor[LADLE_SERIES_RSS][bin] < rss)
+            rss = bins->floor[LADLE_SERIES_RSS][bin];
     }
+    if (bins->count > 0 && evidence->last_held > *held && rss >= evidence->final_rss - evidence->final_rss / 16)
+        *held = evidence->last_held;
 }
 
 static bool is_scattered(const ladle_evidence *evidence, int64_t matters)
@@ -101,15 +107,20 @@ static int64_t grown(const ladle_trend *trend, int64_t matters)
     return growth >= matters + 2 * trend->scatter ? growth : 0;
 }
 
-/* Growth of the need over its highest before start-up was over: what falls and rises to where it was has not grown. */
+/* Growth of the need over its highest before start-up was over: what falls and rises to where it was has not grown.
+ * A rise to the end is one of floors, as it may be below noise. What levels off must also reach higher: a quiet phase
+ * after a restless one only has a higher floor. */
 static int64_t need_growth(const ladle_evidence *evidence, const ladle_trend *need)
 {
     const ladle_bins *bins = &evidence->all;
+    const int64_t(*values)[LADLE_BINS] = need->rises ? bins->floor : bins->ceiling;
     double settled_s = (double)(evidence->settled_ns - evidence->begin_ns) * 1e-9;
-    int64_t before = 0, late = need->rises ? need->last : need->late;
+    int64_t before = 0, late = need->last;
+    if (!need->rises)
+        late = ladle_trend_of(evidence->settled.ceiling[LADLE_SERIES_NEED], evidence->settled.count).late;
     for (int bin = 0; bin < bins->count && bins->bin_s * (bin + 1) <= settled_s; bin++)
-        if (bins->floor[LADLE_SERIES_NEED][bin] > before)
-            before = bins->floor[LADLE_SERIES_NEED][bin];
+        if (values[LADLE_SERIES_NEED][bin] > before)
+            before = values[LADLE_SERIES_NEED][bin];
     return late - before;
 }
 

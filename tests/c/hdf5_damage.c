@@ -4,8 +4,6 @@
 #include "store/hdf5_index.h"
 #include "support/shelf.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* In place of libc's: what these tests write need not survive the machine, and waiting for it takes most of the time.
@@ -16,24 +14,10 @@ int fdatasync(int fd)
     return 0;
 }
 
-typedef struct image {
-    uint8_t *data;
-    size_t nbytes;
-} image;
-
-static void write_image(const uint8_t *data, size_t nbytes)
-{
-    (void)unlink(shelf_path); /* a file that is cut and written again is flushed by some file systems */
-    int fd = open(shelf_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, data, nbytes), nbytes);
-    assert_int_equal(close(fd), 0);
-}
-
 static const char *const keys[] = {"a", "b/c", "b/d", "empty", "e"};
 
 /* A small file with a few buffers and a history. */
-static image make_image(void)
+static shelf_bytes make_image(void)
 {
     ladle_context *context = begin_context();
     ladle_error error = blank_error();
@@ -48,15 +32,7 @@ static image make_image(void)
     }
     shelf_close(&s);
     end_context(context);
-    struct stat about;
-    assert_int_equal(stat(shelf_path, &about), 0);
-    image made = {.nbytes = (size_t)about.st_size};
-    made.data = malloc(made.nbytes);
-    assert_non_null(made.data);
-    int fd = open(shelf_path, O_RDONLY | O_CLOEXEC);
-    assert_int_equal(read(fd, made.data, made.nbytes), made.nbytes);
-    (void)close(fd);
-    return made;
+    return shelf_image();
 }
 
 typedef struct outcome {
@@ -93,10 +69,10 @@ static void use_image(outcome *all)
 static void every_prefix(void **state)
 {
     (void)state;
-    image made = make_image();
+    shelf_bytes made = make_image();
     outcome all = {0};
     for (size_t n = 1; n < made.nbytes; n++) {
-        write_image(made.data, n);
+        shelf_write(made.data, n);
         use_image(&all);
     }
     print_message("%zu prefixes: %d opened, %d refused\n", made.nbytes, all.opened, all.refused);
@@ -108,13 +84,13 @@ static void every_prefix(void **state)
 static void every_byte(void **state)
 {
     (void)state;
-    image made = make_image();
+    shelf_bytes made = make_image();
     outcome all = {0};
     static const uint8_t flips[] = {0x01, 0x80, 0xFF};
     for (size_t at = 0; at < made.nbytes; at++)
         for (size_t i = 0; i < N_OF(flips); i++) {
             made.data[at] ^= flips[i];
-            write_image(made.data, made.nbytes);
+            shelf_write(made.data, made.nbytes);
             use_image(&all);
             made.data[at] ^= flips[i];
         }
@@ -128,17 +104,17 @@ static void every_byte(void **state)
 
 /* --- made by hand ---------------------------------------------------------------------------- */
 
-static void sign(image *made)
+static void sign(shelf_bytes *made)
 {
     ladle_store_le64(made->data + 504, ladle_xxh3_64(made->data, 504));
 }
 
-static uint64_t header_field(const image *made, int at)
+static uint64_t header_field(const shelf_bytes *made, int at)
 {
     return ladle_load_le64(made->data + at);
 }
 
-static void sign_index(image *made)
+static void sign_index(shelf_bytes *made)
 {
     uint64_t offset = header_field(made, 32), nbytes = header_field(made, 40);
     if (offset <= made->nbytes && nbytes <= made->nbytes - offset)
@@ -150,7 +126,7 @@ static void sign_index(image *made)
 static void numbers_are_not_believed(void **state)
 {
     (void)state;
-    image made = make_image(), changed = {malloc(made.nbytes), made.nbytes};
+    shelf_bytes made = make_image(), changed = {malloc(made.nbytes), made.nbytes};
     assert_non_null(changed.data);
     int64_t index = (int64_t)header_field(&made, 32), index_nbytes = (int64_t)header_field(&made, 40);
     const uint64_t values[] = {0,
@@ -175,7 +151,7 @@ static void numbers_are_not_believed(void **state)
                 memcpy(changed.data, made.data, made.nbytes);
                 ladle_store_le(changed.data + at, values[i], size);
                 sign_index(&changed);
-                write_image(changed.data, changed.nbytes);
+                shelf_write(changed.data, changed.nbytes);
                 use_image(&all);
             }
         for (int64_t at = index; at < index + index_nbytes; at += 2)
@@ -185,7 +161,7 @@ static void numbers_are_not_believed(void **state)
                 memcpy(changed.data, made.data, made.nbytes);
                 ladle_store_le(changed.data + at, values[i], size);
                 sign_index(&changed);
-                write_image(changed.data, changed.nbytes);
+                shelf_write(changed.data, changed.nbytes);
                 ladle_context *context = begin_context();
                 ladle_error error = blank_error();
                 shelf s;
@@ -221,7 +197,7 @@ static void never_committed_is_empty(void **state)
     ladle_hdf5_header_encode(&(ladle_hdf5_header){0}, data);
     static const size_t sizes[] = {512, 513, 559, 560, 8192};
     for (size_t i = 0; i < N_OF(sizes); i++) {
-        write_image(data, sizes[i]);
+        shelf_write(data, sizes[i]);
         ladle_context *context = begin_context();
         shelf s;
         shelf_open(&s, context, shelf_path);
@@ -235,11 +211,11 @@ static void never_committed_is_empty(void **state)
 static void other_versions_are_unsupported(void **state)
 {
     (void)state;
-    image made = make_image();
+    shelf_bytes made = make_image();
     for (int at = 8; at <= 12; at += 4) {
         made.data[at] ^= 3;
         sign(&made);
-        write_image(made.data, made.nbytes);
+        shelf_write(made.data, made.nbytes);
         ladle_context *context = begin_context();
         ladle_error error = blank_error();
         shelf s;

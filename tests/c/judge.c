@@ -176,7 +176,7 @@ typedef moment (*shape)(double t, uint64_t *random);
 static ladle_sample sample_of(moment now, double seconds, ladle_sample_kind kind)
 {
     ladle_sample sample = unknown_sample();
-    sample.kind = kind;
+    sample.kind = (int32_t)kind;
     sample.threads = 1;
     sample.time_ns = (int64_t)(seconds * 1e9);
     if (now.heap < now.live)
@@ -270,6 +270,14 @@ static moment fragments(double t, uint64_t *random)
     return (moment){.live = live, .heap = 420 + 600 * t, .file = 60 * ramp(t, 0, 0.2), .python = 30, .rest = 5};
 }
 
+/* Needs the whole heap for a tenth of each second, and half of it otherwise. */
+static moment needs_all_at_times(double t, uint64_t *random)
+{
+    double seconds = 10 * t;
+    bool all = seconds - floor(seconds) < 0.1;
+    return (moment){.live = (all ? 360 : 180) + noise(random, 20), .heap = 400, .file = 2, .rest = 1};
+}
+
 static moment retains(double t, uint64_t *random)
 {
     double live = t < 0.3 ? 400 * ramp(t, 0, 0.25) : 12 + noise(random, 2);
@@ -353,6 +361,53 @@ static void a_slow_leak_beside_noise(void **state)
     }
 }
 
+/* A heap that is needed at times, and free for long in between: in holes, or in one stretch at the end of it. */
+static void what_is_free_for_long(void **state)
+{
+    (void)state;
+    static const struct {
+        double largest; /* MB */
+        ladle_verdict_kind kind;
+    } cases[] = {
+        {50, LADLE_VERDICT_FRAGMENTATION},
+        {190, LADLE_VERDICT_NO_GROWTH},
+    };
+    for (size_t i = 0; i < N_OF(cases); i++) {
+        run in;
+        begin_run(&in, needs_all_at_times, 10, 400);
+        for (int64_t j = 0; j < in.count; j++)
+            in.samples[j].heap_largest_holes = (int64_t)(cases[i].largest * (double)MB);
+        ladle_verdict verdict = judge(&in);
+        if (verdict.kind != cases[i].kind)
+            fail_msg("%.0f MB: %s (%s)", cases[i].largest, ladle_verdict_name(verdict.kind), verdict.sentence);
+    }
+    /* Noise that uses all of the heap many times a second leaves nothing free for long. */
+    run in;
+    begin_run(&in, only_noise, 10, 600);
+    for (int64_t j = 0; j < in.count; j++)
+        in.samples[j].heap_largest_holes = MB;
+    assert_int_equal(judge(&in).kind, LADLE_VERDICT_NO_GROWTH);
+}
+
+/* The last word from inside is old: meanwhile the heap grew to the peak, and most of that was freed. */
+static void an_observer_does_not_invent_mappings(void **state)
+{
+    (void)state;
+    run in;
+    begin_run(&in, only_noise, 3, 120);
+    for (int64_t j = 60; j < in.count; j++) {
+        ladle_sample *sample = &in.samples[j];
+        sample->kind = LADLE_SAMPLE_OUTSIDE;
+        sample->heap = 70 * MB;
+        sample->heap_free = 10 * MB;
+        sample->live_usable = sample->live_requested = 60 * MB + random_below(&in.random, 5 * MB);
+        sample->peak_live = 114 * MB;
+    }
+    ladle_verdict verdict = judge(&in);
+    if (verdict.kind != LADLE_VERDICT_NO_GROWTH)
+        fail_msg("%s (%s)", ladle_verdict_name(verdict.kind), verdict.sentence);
+}
+
 static void growth_that_the_probe_frees_is_garbage(void **state)
 {
     (void)state;
@@ -370,6 +425,20 @@ static void growth_that_the_probe_frees_is_garbage(void **state)
     verdict = judge(&same);
     assert_int_equal(verdict.kind, LADLE_VERDICT_LEAK);
     assert_int_equal(verdict.garbage, 12 * MB);
+}
+
+static void what_the_program_frees_itself_is_told(void **state)
+{
+    (void)state;
+    run in;
+    begin_run(&in, leaks, 2, 60);
+    run same = in;
+    end_run(&in, (moment){.live = 110, .heap = 325, .file = 2, .rest = 1}, LADLE_SAMPLE_END);
+    ladle_verdict verdict = judge(&in);
+    assert_int_equal(verdict.kind, LADLE_VERDICT_LEAK);
+    assert_non_null(strstr(verdict.sentence, "itself when its work was over"));
+    end_run(&same, (moment){.live = 310, .heap = 325, .file = 2, .rest = 1}, LADLE_SAMPLE_END);
+    assert_null(strstr(judge(&same).sentence, "itself"));
 }
 
 static void what_a_trim_returns_is_told(void **state)
@@ -485,7 +554,10 @@ int main(void)
         cmocka_unit_test(garbage_may_lie_in_arenas),
         cmocka_unit_test(each_cause_gets_its_verdict),
         cmocka_unit_test(a_slow_leak_beside_noise),
+        cmocka_unit_test(what_is_free_for_long),
+        cmocka_unit_test(an_observer_does_not_invent_mappings),
         cmocka_unit_test(growth_that_the_probe_frees_is_garbage),
+        cmocka_unit_test(what_the_program_frees_itself_is_told),
         cmocka_unit_test(what_a_trim_returns_is_told),
         cmocka_unit_test(few_samples_are_not_enough),
         cmocka_unit_test(an_allocator_that_says_nothing),

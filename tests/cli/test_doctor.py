@@ -2,10 +2,13 @@
 
 import json
 import os
+import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -274,6 +277,22 @@ def test_full_standard_output(tool: Path, scratch: Path) -> None:
     assert result.stderr == b"ladle: standard output: No space left on device\n"
 
 
+def test_streams_that_cannot_be_written(tool: Path, scratch: Path) -> None:
+    for redirection, text in (
+        ("--json true >&-", "ladle: standard output: Bad file descriptor\n"),
+        ("true 2>/dev/full", ""),
+    ):
+        result = subprocess.run(
+            ["sh", "-c", f'"$0" doctor {redirection}', tool],
+            capture_output=True,
+            encoding="utf-8",
+            env={**os.environ, "TMPDIR": str(scratch)},
+            timeout=60,
+            check=False,
+        )
+        assert (result.returncode, result.stderr) == (1, text)
+
+
 def test_no_folder_for_recordings(tool: Path, tmp_path: Path) -> None:
     result = subprocess.run(
         [tool, "doctor", "true"],
@@ -348,6 +367,37 @@ def test_cleared_environment(doctor: Doctor, programs: Programs) -> None:
     report = report_of(doctor("--json", "sh", "-c", words))
     reasons = [process["why_not"] for process in report["processes"] if not process["metered"]]
     assert reasons == ["its environment was changed: LD_PRELOAD does not name the meter"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a set-uid program")
+def test_set_uid_program(tool: Path, programs: Programs) -> None:
+    """As another user, from folders that all can enter."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        program = folder / "set-uid"
+        shutil.copy(programs.growing, program)
+        program.chmod(0o4755)
+        for part in ("bin", "lib/ladle"):
+            (folder / part).mkdir(parents=True)
+        shutil.copy(tool, folder / "bin/ladle")
+        shutil.copy(tool.resolve().parent / "../lib/ladle/libladle_meter.so", folder / "lib/ladle")
+        result = subprocess.run(
+            [folder / "bin/ladle", "doctor", "--json", program],
+            capture_output=True,
+            encoding="utf-8",
+            env={**os.environ, "TMPDIR": name},
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            timeout=60,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        process = main_process(report_of(result))
+        assert process["why_not"].startswith("it runs with other rights than ladle: set-uid")
+        assert process["peak_rss"] > 20e6
+        assert list(folder.glob("ladle*")) == []
 
 
 def test_exec_goes_on_in_the_next_image(doctor: Doctor, programs: Programs) -> None:
@@ -492,6 +542,41 @@ def test_command_that_handles_the_signal(tool: Path, scratch: Path, tmp_path: Pa
     assert "still running" in errors
 
 
+def test_keyboard_interrupt(tool: Path, scratch: Path) -> None:
+    """The terminal sends it to the command as well: it must come once."""
+    program = (
+        "import signal, time\n"
+        "count = 0\n"
+        "def handle(*_):\n"
+        "    global count\n"
+        "    count += 1\n"
+        "signal.signal(signal.SIGINT, handle)\n"
+        "print('ready', flush=True)\n"
+        "begin = time.monotonic()\n"
+        "while count == 0 and time.monotonic() < begin + 60:\n"
+        "    time.sleep(0.01)\n"
+        "time.sleep(0.3)\n"
+        "print('interrupts:', count)\n"
+    )
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TMPDIR"] = str(scratch)
+        os.execv(tool, [str(tool), "doctor", sys.executable, "-c", program])
+    output = b""
+    try:
+        while part := os.read(terminal, 4096):
+            output += part
+            if output.endswith(b"ready\r\n"):
+                os.write(terminal, b"\x03")
+    except OSError:  # how the end of a terminal shows
+        pass
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert b"interrupts: 1\r\n" in output
+    assert b"ladle doctor: " in output
+
+
 # --- the trial ------------------------------------------------------------------------------------
 
 
@@ -551,6 +636,21 @@ def test_library_without_an_allocator(doctor: Doctor, tmp_path: Path, programs: 
     row = report_of(doctor(*words))["trial"][1]
     assert (row["available"], row["in_force"]) == (True, False)
     assert row["why_not"] == "it was loaded, but blocks came from glibc"
+
+
+def test_allocator_of_the_user(doctor: Doctor, scratch: Path, programs: Programs) -> None:
+    """What LD_PRELOAD has already stays in force where nothing else is tried."""
+    environment = {**os.environ, "TMPDIR": str(scratch), "LD_PRELOAD": "libjemalloc.so.2"}
+    words = ("--json", "--allocators", "glibc", "--repeat", "1", programs.growing)
+    result = doctor(*words, env=environment)
+    if "cannot be preloaded" in result.stderr:
+        pytest.skip("libjemalloc.so.2 is not installed")
+    report = report_of(result)
+    assert main_process(report)["allocator"] == "jemalloc"
+    row = report["trial"][0]
+    assert not row["in_force"]
+    assert row["why_not"].endswith("which the command or LD_PRELOAD brings: jemalloc")
+    assert report["advice"]["sentence"].startswith("No advice: ")
 
 
 def test_missing_allocator(tool: Path, tmp_path: Path) -> None:

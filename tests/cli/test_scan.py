@@ -187,6 +187,7 @@ def test_a_file_that_is_none(run: Run, made: Path, tmp_path: Path) -> None:
         ["--columns", "x_*", "made.root"],
         ["--columns", "number", "made.root", "made.root:inner/deep/points"],
         ["--start", "9", "--stop", "3", "made.root"],
+        ["--start", "9", "--stop=-3", "made.root", "made.root:inner/deep/points"],
         ["made.root", "."],
     ],
 )

@@ -1,10 +1,13 @@
 """Real files for the tests of ladle.coffea: coffea's samples, and more where there are some."""
 
+import functools
 import os
 import warnings
 from pathlib import Path
 
 import pytest
+
+from tests.slim import slim_file
 
 pytest.importorskip("coffea.nanoevents")
 
@@ -25,6 +28,18 @@ def sample():
         pytest.skip(f"{name} is not in any of {', '.join(map(str, folders))}")
 
     return find
+
+
+@pytest.fixture(scope="session")
+def slim(sample, tmp_path_factory):
+    """As `sample`, but a few collections of that NanoAOD file: for tests that want no more."""
+    folder = tmp_path_factory.mktemp("slim")
+
+    @functools.cache
+    def cut(name):
+        return str(slim_file(sample(name), folder / name))
+
+    return cut
 
 
 @pytest.fixture(autouse=True)

@@ -22,10 +22,8 @@ def analysis(events):
 
 
 @pytest.mark.parametrize("cache", CACHES)
-def test_equals_coffeas(sample, cache):
-    want, got = both(
-        {sample("nano_dy.root"): "Events"}, access_log=list, buffer_cache=CACHES[cache]
-    )
+def test_equals_coffeas(slim, cache):
+    want, got = both({slim("nano_dy.root"): "Events"}, access_log=list, buffer_cache=CACHES[cache])
     for factory in (want, got):
         analysis(factory.events())
     assert log_of(got) == log_of(want)
@@ -33,9 +31,9 @@ def test_equals_coffeas(sample, cache):
 
 
 @pytest.mark.parametrize("cache", CACHES)
-def test_equals_coffeas_with_the_base_schema(sample, cache):
+def test_equals_coffeas_with_the_base_schema(slim, cache):
     want, got = both(
-        {sample("nano_dy.root"): "Events"},
+        {slim("nano_dy.root"): "Events"},
         access_log=list,
         buffer_cache=CACHES[cache],
         schemaclass=BaseSchema,
@@ -47,8 +45,8 @@ def test_equals_coffeas_with_the_base_schema(sample, cache):
 
 
 @pytest.mark.parametrize("cache", ["dict", "ladle"])
-def test_a_warm_cache_leaves_no_trace(sample, cache):
-    path = sample("nano_dy.root")
+def test_a_warm_cache_leaves_no_trace(slim, cache):
+    path = slim("nano_dy.root")
     caches = [CACHES[cache](), CACHES[cache]()]
     logs = []
     for _ in range(2):
@@ -62,10 +60,8 @@ def test_a_warm_cache_leaves_no_trace(sample, cache):
 
 
 @pytest.mark.parametrize("cache", CACHES)
-def test_looking_touches_what_it_does_in_coffea(sample, cache):
-    want, got = both(
-        {sample("nano_dy.root"): "Events"}, access_log=list, buffer_cache=CACHES[cache]
-    )
+def test_looking_touches_what_it_does_in_coffea(slim, cache):
+    want, got = both({slim("nano_dy.root"): "Events"}, access_log=list, buffer_cache=CACHES[cache])
     for events in (want.events(), got.events()):
         events.fields  # noqa: B018
         events.Jet.fields  # noqa: B018
@@ -85,9 +81,9 @@ def test_opening_reads_no_column(sample):
     assert not got.info().uproot_is_open
 
 
-def test_preloading_is_not_access(sample):
+def test_preloading_is_not_access(slim):
     want, got = both(
-        {sample("nano_dy.root"): "Events"},
+        {slim("nano_dy.root"): "Events"},
         access_log=list,
         preload=["nJet", "Jet_pt"],
         schemaclass=NanoAODSchema,

@@ -37,8 +37,8 @@ def analysis(events):
     return events.Jet.pt * 2 + events.Jet.pt
 
 
-def test_a_mapping_holds_coffeas_keys_and_arrays(sample):
-    want, got = both({sample("nano_dy.root"): "Events"}, buffer_cache=Recorder)
+def test_a_mapping_holds_coffeas_keys_and_arrays(slim):
+    want, got = both({slim("nano_dy.root"): "Events"}, buffer_cache=Recorder)
     for factory in (want, got):
         analysis(factory.events())
     expected, cache = want.buffer_cache, got.buffer_cache
@@ -49,9 +49,9 @@ def test_a_mapping_holds_coffeas_keys_and_arrays(sample):
     assert set(cache.sets.values()) == {1}
 
 
-def test_a_foreign_value_is_believed(sample):
+def test_a_foreign_value_is_believed(slim):
     cache = {}
-    factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    factory = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, buffer_cache=cache)
     events = factory.events()
     events.MET.pt.to_list()
     (key,) = (key for key in cache if "MET_pt" in key)
@@ -60,10 +60,10 @@ def test_a_foreign_value_is_believed(sample):
 
 
 @ALL
-def test_ladles_cache_holds_each_buffer_once(sample, kind):
+def test_ladles_cache_holds_each_buffer_once(slim, kind):
     cache = make_cache(kind)
     factory = NanoEventsFactory.from_root(
-        {sample("nano_dy.root"): "Events"}, buffer_cache=cache, schemaclass=BaseSchema
+        {slim("nano_dy.root"): "Events"}, buffer_cache=cache, schemaclass=BaseSchema
     )
     events = factory.events()
     for name in events.fields:
@@ -77,12 +77,12 @@ def test_ladles_cache_holds_each_buffer_once(sample, kind):
 
 
 @ALL
-def test_nothing_is_read_twice_while_it_is_kept(sample, kind):
+def test_nothing_is_read_twice_while_it_is_kept(slim, kind):
     cache = make_cache(kind)
-    factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    factory = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, buffer_cache=cache)
     first = analysis(factory.events())
     before = cache.stats()
-    again = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    again = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, buffer_cache=cache)
     second = analysis(again.events())
     after = cache.stats()
     assert after["misses"] == before["misses"] > 10
@@ -114,9 +114,9 @@ def test_what_is_larger_than_the_budget_is_lent_all_the_same(sample, kind):
     assert_same_array(got.events().GenPart.children.pdgId, want.events().GenPart.children.pdgId)
 
 
-def test_what_nobody_holds_is_unpinned(sample):
+def test_what_nobody_holds_is_unpinned(slim):
     cache = ladle.BufferCache()
-    factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    factory = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, buffer_cache=cache)
     events = factory.events()
     total = ak.sum(events.Jet.pt)
     assert total > 0
@@ -131,10 +131,8 @@ def test_what_nobody_holds_is_unpinned(sample):
     assert factory.events() is events
 
 
-def test_without_a_cache_arrays_share_what_is_alive(sample):
-    factory = NanoEventsFactory.from_root(
-        {sample("nano_dy.root"): "Events"}, schemaclass=BaseSchema
-    )
+def test_without_a_cache_arrays_share_what_is_alive(slim):
+    factory = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, schemaclass=BaseSchema)
     events = factory.events()
     offsets = [
         ak.materialize(events[name]).layout.offsets.data
@@ -174,13 +172,13 @@ def test_threads(sample, kind):
 
 
 @ALL
-def test_threads_make_what_is_worked_out_once(sample, kind):
+def test_threads_make_what_is_worked_out_once(slim, kind):
     cache = make_cache(kind)
-    factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    factory = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, buffer_cache=cache)
     expected = factory.events().GenPart.distinctChildren.pdgId.to_list()
     misses = cache.stats()["misses"]
     cache.clear()
-    again = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    again = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, buffer_cache=cache)
     answers = []
 
     def ask(events):
@@ -197,27 +195,23 @@ def test_threads_make_what_is_worked_out_once(sample, kind):
     assert settle(cache) == 0
 
 
-def test_a_full_disk_costs_time_only(sample, tmp_path):
-    want, _ = both({sample("nano_dy.root"): "Events"})
+def test_a_full_disk_costs_time_only(slim, tmp_path):
+    want, _ = both({slim("nano_dy.root"): "Events"})
     expected = want.events().GenPart.distinctChildren.pdgId
     cache = ladle.HDF5BufferCache(dir=tmp_path, hot=0)
-    factory = NanoEventsFactory.from_root({sample("nano_dy.root"): "Events"}, buffer_cache=cache)
+    factory = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, buffer_cache=cache)
     with full_disk():
         got = factory.events().GenPart.distinctChildren.pdgId
         assert_same_array(got, expected)
     assert len(cache) == 0
 
 
-def test_a_named_file_serves_the_next_process(sample, tmp_path):
+def test_a_named_file_serves_the_next_process(slim, tmp_path):
     path = tmp_path / "named.h5"
     with ladle.HDF5BufferCache(path) as cache:
-        factory = NanoEventsFactory.from_root(
-            {sample("nano_dy.root"): "Events"}, buffer_cache=cache
-        )
+        factory = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, buffer_cache=cache)
         first = ak.materialize(analysis(factory.events()))
     with ladle.HDF5BufferCache(path) as cache:
-        factory = NanoEventsFactory.from_root(
-            {sample("nano_dy.root"): "Events"}, buffer_cache=cache
-        )
+        factory = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, buffer_cache=cache)
         assert ak.all(analysis(factory.events()) == first)
         assert cache.stats()["misses"] == 0

@@ -40,8 +40,11 @@ def resolve(collection, name):
         return type(error)
 
 
-@pytest.mark.parametrize("cache", [None, dict, ladle.BufferCache], ids=["none", "dict", "ladle"])
-@pytest.mark.parametrize(("file", "schema"), FILES)
+# Each file with a cache, and one of them without, and with a mapping.
+CASES = [(*file, ladle.BufferCache) for file in FILES] + [(*FILES[0], None), (*FILES[0], dict)]
+
+
+@pytest.mark.parametrize(("file", "schema", "cache"), CASES)
 def test_are_equal(sample, file, schema, cache):
     want, got = (
         factory.events()

@@ -80,8 +80,8 @@ def test_are_equal_through_every_cache(sample, cache, schema):
 
 
 @pytest.mark.parametrize("cache", ["none", "ladle"])
-def test_are_equal_in_any_entry_range(sample, cache):
-    path = sample("nanoAOD_2015_CMS_Open_Data_ttbar.root")
+def test_are_equal_in_any_entry_range(slim, cache):
+    path = slim("nano_tt_v12.root")
     numbers = random.Random(5)
     ranges = [(0, 1), (199, 200), (200, 200), (None, 7), (150, None), (-3, 10_000)]
     ranges += [tuple(sorted((numbers.randint(0, 200), numbers.randint(0, 200)))) for _ in range(2)]
@@ -95,13 +95,13 @@ def test_are_equal_in_any_entry_range(sample, cache):
             assert_same_array(events[name], expected[name])
 
 
-def test_one_cache_serves_files_and_ranges_apart(sample):
+def test_one_cache_serves_files_and_ranges_apart(slim):
     cache = ladle.BufferCache()
     kept = {}
     for file in ("nano_dy.root", "nano_dimuon.root"):
         for start, stop in ((0, 20), (20, 40), (0, 40)):
             want, got = both(
-                {sample(file): "Events"}, entry_start=start, entry_stop=stop, buffer_cache=cache
+                {slim(file): "Events"}, entry_start=start, entry_stop=stop, buffer_cache=cache
             )
             kept[file, start, stop] = got.events().Muon.pt
             assert_same_array(got.events().Muon, want.events().Muon)
@@ -121,8 +121,8 @@ def test_metadata_and_docs(sample):
     assert got.events().attrs["@events_factory"] is got
 
 
-def test_behaviours(sample):
-    want, got = (factory.events() for factory in both({sample("nano_dy.root"): "Events"}))
+def test_behaviours(slim):
+    want, got = (factory.events() for factory in both({slim("nano_dy.root"): "Events"}))
     for events in (want, got):
         assert ak.count(events.Jet.pt) > 0
     pairs = [ak.combinations(events.Jet, 2, fields=["a", "b"]) for events in (want, got)]
@@ -137,7 +137,7 @@ def test_behaviours(sample):
     assert_same_array(got.MET.pt * np.cos(got.MET.phi), want.MET.pt * np.cos(want.MET.phi))
 
 
-def test_buffers_cannot_be_written_to(sample):
-    _, got = both({sample("nano_dy.root"): "Events"}, buffer_cache=ladle.BufferCache)
+def test_buffers_cannot_be_written_to(slim):
+    _, got = both({slim("nano_dy.root"): "Events"}, buffer_cache=ladle.BufferCache)
     met = np.asarray(got.events().MET.pt)
     assert not met.flags.writeable

@@ -20,9 +20,9 @@ def work(events, queue):
 @pytest.mark.parametrize(
     "cache", [None, dict, *CLASSES.values()], ids=["none", "dict", *CLASSES.keys()]
 )
-def test_events_of_the_parent_are_read_in_the_child(sample, cache):
+def test_events_of_the_parent_are_read_in_the_child(slim, cache):
     factory = NanoEventsFactory.from_root(
-        {sample("nano_dy.root"): "Events"}, buffer_cache=cache and cache()
+        {slim("nano_dy.root"): "Events"}, buffer_cache=cache and cache()
     )
     events = factory.events()
     assert ak.count(events.Jet.pt) > 0  # some are there, the rest is read after the fork

@@ -30,8 +30,8 @@ def open_events(path, cache=None, **arguments):
 
 
 @CACHES
-def test_values_are_the_same(sample, cache):
-    path = sample("nano_dy.root")
+def test_values_are_the_same(slim, cache):
+    path = slim("nano_dy.root")
     wanted = analysis(open_events(path).events())
     factory = open_events(path, cache, access_log=[])
     events = factory.events()
@@ -46,8 +46,8 @@ def test_values_are_the_same(sample, cache):
     assert log_of(factory) == log_of(plain)
 
 
-def test_drop_gives_bytes_back_and_the_next_touch_reads_again(sample):
-    factory = open_events(sample("nano_dy.root"), ladle.BufferCache)
+def test_drop_gives_bytes_back_and_the_next_touch_reads_again(slim):
+    factory = open_events(slim("nano_dy.root"), ladle.BufferCache)
     events, cache = factory.events(), factory.buffer_cache
     total = ak.sum(events.Jet.pt)
     matched = events.Electron.matched_gen.pt.to_list()
@@ -58,19 +58,19 @@ def test_drop_gives_bytes_back_and_the_next_touch_reads_again(sample):
     assert ladle.drop(events, None) > 0
     assert cache.stats()["nbytes"] == cache.stats()["entries"] == 0
     assert events.Electron.matched_gen.pt.to_list() == matched
-    without = open_events(sample("nano_dy.root")).events()
+    without = open_events(slim("nano_dy.root")).events()
     ak.sum(without.Jet.pt)
     with pytest.raises(ladle.InvalidError, match="buffer_cache"):
         ladle.drop(without, "Jet_pt")
 
 
 @CACHES
-def test_a_pattern_learns_and_reads_ahead(sample, cache):
+def test_a_pattern_learns_and_reads_ahead(slim, cache):
     pattern = ladle.AccessPattern(window=100)
     results = []
     for start in (0, 10, 20):
         factory = open_events(
-            sample("nano_dy.root"),
+            slim("nano_dy.root"),
             cache,
             entry_start=start,
             entry_stop=start + 10,
@@ -80,7 +80,7 @@ def test_a_pattern_learns_and_reads_ahead(sample, cache):
         assert no_thread_is_left()
         results.append(analysis(events))
         del factory, events
-    whole = analysis(open_events(sample("nano_dy.root")).events())
+    whole = analysis(open_events(slim("nano_dy.root")).events())
     for parts, want in zip(zip(*results, strict=True), whole, strict=True):
         assert ak.concatenate(parts).to_list() == want.to_list()[:30]
     count = len(pattern.order)
@@ -90,16 +90,16 @@ def test_a_pattern_learns_and_reads_ahead(sample, cache):
     assert waiting() == 0
 
 
-def test_true_and_pickles(sample):
-    factory = open_events(sample("nano_dy.root"), prefetch=True)
+def test_true_and_pickles(slim):
+    factory = open_events(slim("nano_dy.root"), prefetch=True)
     ak.sum(factory.events().Jet.pt)
     again = pickle.loads(pickle.dumps(factory))
     assert ak.sum(again.events().Jet.pt) == ak.sum(factory.events().Jet.pt)
     assert no_thread_is_left()
 
 
-def test_names(sample):
-    events = open_events(sample("nano_dy.root")).events()
+def test_names(slim):
+    events = open_events(slim("nano_dy.root")).events()
     assert ladle.prefetch(events.Jet, "Jet_pt").n_buffers == 2
     with pytest.raises(ladle.NameMissingError):
         ladle.prefetch(events, "Jet_ptt")

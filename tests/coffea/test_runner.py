@@ -24,10 +24,10 @@ def process(events):
     "executor", [IterativeExecutor(status=False), FuturesExecutor(workers=2, status=False)]
 )
 @pytest.mark.parametrize("cache", [None, ladle.BufferCache])
-def test_runner(sample, executor, cache):
+def test_runner(slim, executor, cache):
     files = {
-        "dy": {"files": {sample("nano_dy.root"): "Events"}, "metadata": {}},
-        "data": {"files": {sample("nano_dimuon.root"): "Events"}, "metadata": {}},
+        "dy": {"files": {slim("nano_dy.root"): "Events"}, "metadata": {}},
+        "data": {"files": {slim("nano_dimuon.root"): "Events"}, "metadata": {}},
     }
     outputs = []
     for cls in (coffea.processor.Runner, ladle.coffea.Runner):

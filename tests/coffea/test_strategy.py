@@ -1,5 +1,6 @@
 """cache_strategy: one cache for each process, whoever asks."""
 
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -136,24 +137,28 @@ def process(events):
     }
 
 
+RUNNERS = {
+    "iterative": (coffea.processor.Runner, IterativeExecutor(status=False)),
+    "futures": (ladle.coffea.Runner, FuturesExecutor(workers=2, status=False)),
+    "iterative, ladle's": (ladle.coffea.Runner, IterativeExecutor(status=False)),
+    "futures, coffea's": (coffea.processor.Runner, FuturesExecutor(workers=2, status=False)),
+}
+
+
 @pytest.mark.parametrize(
-    "executor",
-    [
-        IterativeExecutor(status=False),
-        FuturesExecutor(workers=2, status=False),
-    ],
-    ids=["iterative", "futures"],
+    ("how", "kind"),
+    # All kinds are made by one function: the other two runs need not repeat them.
+    [*itertools.product(list(RUNNERS)[:2], KINDS), *((how, "tiered") for how in list(RUNNERS)[2:])],
 )
-@pytest.mark.parametrize("runner", [coffea.processor.Runner, ladle.coffea.Runner])
-@ALL
-def test_in_a_runner(sample, executor, runner, kind):
+def test_in_a_runner(slim, how, kind):
+    runner, executor = RUNNERS[how]
     run = runner(
         executor=executor,
         schema=NanoAODSchema,
         chunksize=10,
         cachestrategy=cache_strategy(kind, **OPTIONS[kind]),
     )
-    files = {"dy": {"files": {sample("nano_dy.root"): "Events"}, "metadata": {}}}
+    files = {"dy": {"files": {slim("nano_dy.root"): "Events"}, "metadata": {}}}
     result = run(files, processor_instance=process)
     assert result["sum"] > 0
     assert {name for _, _, name in result["caches"]} == {CLASSES[kind].__name__}

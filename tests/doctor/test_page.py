@@ -429,6 +429,10 @@ def test_two_hundred_processes(show: Open) -> None:
     pressed = ".process[aria-pressed=true]"
     assert len(texts(browser, "button.process")) == 9
     assert text(browser, pressed).startswith("1000 python cluster.py")
+    facts = dict(zip(texts(browser, "#facts dt"), texts(browser, "#facts dd"), strict=True))
+    assert facts["verdict of"] == "process 1000, python cluster.py --workers 199"
+    assert facts["processes"].startswith("200, 1 of them not metered; all together had at most ")
+    assert not is_shown(browser, "diagnosis")
     browser.evaluate("document.querySelector('#processes .more-button').click()")
     rows = texts(browser, "button.process")
     peaks = sorted(report["processes"], key=lambda each: -each["peak_rss"])
@@ -437,6 +441,7 @@ def test_two_hundred_processes(show: Open) -> None:
     browser.evaluate(f"document.querySelectorAll('button.process')[{unmetered}].click()")
     assert text(browser, pressed).startswith("1004 ")
     assert "static binary" in text(browser, "#diagnosis .bad")
+    assert text(browser, "#diagnosis p:first-child").startswith("1004: not metered. Resident")
     assert texts(browser, ".share-button") == ["resident"]
     assert browser.evaluate("document.documentElement.scrollWidth") == 375
     assert browser.problems == []

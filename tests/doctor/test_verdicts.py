@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,11 +82,19 @@ CASES = [
 ]
 
 
+def expected_verdict(case: Case, seen: Diagnosis) -> str:
+    """The verdict under glibc. A program of 50 ms may last a second where the machine is busy."""
+    lasted_ns = seen.samples[-1].time_ns - seen.samples[0].time_ns
+    if case.verdict == "not enough evidence" and lasted_ns > 1_000_000_000:
+        return "no growth"
+    return case.verdict
+
+
 def true_verdicts(case: Case, truth: dict[str, Any], seen: Diagnosis) -> set[str]:
     """What is true of a run under any allocator, by the program's truth and its resident memory."""
     dead_causes = {"fragmentation", "retention"}
     if case.verdict not in dead_causes:
-        return {case.verdict, "not enough evidence"}
+        return {expected_verdict(case, seen), "not enough evidence"}
     # What is resident beyond what was live, at the peak and in the last quarter of the run.
     probed = next((i for i, s in enumerate(seen.samples) if s.kind > 2), len(seen.samples))
     working = seen.samples[:probed]
@@ -133,8 +142,19 @@ def test_verdict_under_glibc(case: Case, tmp_path: Path) -> None:
     for i in range(RUNS):
         seen, truth = diagnose(case, tmp_path / str(i), None)
         assert seen.allocator == "glibc"
-        assert seen.verdict == case.verdict, f"run {i} of {RUNS}: {seen.sentence}"
+        assert seen.verdict == expected_verdict(case, seen), f"run {i} of {RUNS}: {seen.sentence}"
         check_split(case, truth, seen)
+
+
+def test_a_killed_program_is_judged_by_what_was_seen(tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    leak = Case("leak", "leak")
+    seen = run_metered(leak.command(folder), folder, kill_after=1.5)
+    assert seen.status == -signal.SIGKILL
+    assert seen.output == ""
+    assert seen.verdict == "leak", seen.sentence
+    assert (seen.garbage, seen.trimmed) == (-1, -1)
 
 
 @pytest.mark.parametrize("allocator", ["mimalloc", "jemalloc"])

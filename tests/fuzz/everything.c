@@ -202,13 +202,14 @@ static void see_scan(everything *e, ladle_reader *reader, const seen_table *t, c
     ladle_scan_release(scan);
 }
 
-/* Columns that were read whole, and all that are not refused from the beginning. */
+/* Columns that were read whole, and, where these are not all, all that are not refused from the beginning. */
 static void see_scans(everything *e, ladle_reader *reader, const seen_table *t)
 {
     int32_t *columns = calloc((size_t)t->n_columns + 1, sizeof *columns);
     if (columns == NULL)
         abort();
-    for (int good = 0; good < 2; good++) {
+    int32_t n_whole = 0;
+    for (int good = 1; good >= 0; good--) {
         int32_t n = 0;
         for (int32_t i = 0; i < t->n_columns; i++) {
             const seen_column *c = &t->columns[i];
@@ -216,6 +217,10 @@ static void see_scans(everything *e, ladle_reader *reader, const seen_table *t)
             if (good == 1 ? whole : c->info.reason == NULL && c->info.n_entries >= ladle_table_n_entries(t->table))
                 columns[n++] = i;
         }
+        if (good == 1)
+            n_whole = n;
+        else if (n == n_whole)
+            break; /* they are the same */
         const ladle_scan_options ways[] = {
             {.struct_size = sizeof ways[0], .step_entries = 1 + ladle_table_n_entries(t->table) / 9},
             {.struct_size = sizeof ways[0], .step_nbytes = 300, .budget_nbytes = 1000},

@@ -1,6 +1,7 @@
 /* Every truncation and every flipped byte of small files, read completely and judged.
  *
- *     hostile [--part I/N] [--every K] FILE...     without a FILE: files made by support/rootfile.h and rntuple_file.h
+ *     hostile [--part I/N] [--every K] [--turn T] FILE...
+ *                                                  without a FILE: files made by support/rootfile.h and rntuple_file.h
  *     hostile --store FOLDER FILE...               writes those with RNTuples there, envelopes stored: seeds of a
  * fuzzer
  *
@@ -327,8 +328,13 @@ static void try_mutant(const file_under_test *f, const uint8_t *data, size_t nby
                f->map[at].in_body ? "body " : "", f->map[at].codec, (unsigned)flip, text);
 }
 
-/* `every`: only one byte of so many is damaged, another one for each pattern and file. */
-static void try_all(file_under_test *f, size_t part, size_t parts, size_t every, tally *counts)
+/* Which mutants are made: those of one byte in `every`, another one for each pattern and file, so that as many turns
+ * make all; and of these one in `parts`. */
+typedef struct choice {
+    size_t part, parts, every, turn;
+} choice;
+
+static void try_all(file_under_test *f, const choice *which, tally *counts)
 {
     static const int flips[] = {0x01, 0x80, 0xff};
     see_everything(&f->original, f->data, f->nbytes, budget);
@@ -342,9 +348,9 @@ static void try_all(file_under_test *f, size_t part, size_t parts, size_t every,
     uint8_t *mutant = malloc(f->nbytes);
     if (mutant == NULL)
         abort();
-    size_t salt = f->nbytes;
-    for (size_t at = 0, turn = 0; at < f->nbytes; at++) {
-        if (f->seals == NULL && (at + salt) % every == 0 && turn++ % parts == part) {
+    size_t salt = f->nbytes + which->turn;
+    for (size_t at = 0, n = 0; at < f->nbytes; at++) {
+        if (f->seals == NULL && (at + salt) % which->every == 0 && n++ % which->parts == which->part) {
             /* A block of its own, so that a sanitizer sees the first byte too many. */
             uint8_t *cut = malloc(at + (at == 0));
             if (cut == NULL)
@@ -354,7 +360,7 @@ static void try_all(file_under_test *f, size_t part, size_t parts, size_t every,
             free(cut);
         }
         for (size_t k = 0; k < sizeof flips / sizeof flips[0]; k++) {
-            if ((at + salt + k + 1) % every != 0 || turn++ % parts != part)
+            if ((at + salt + k + 1) % which->every != 0 || n++ % which->parts != which->part)
                 continue;
             memcpy(mutant, f->data, f->nbytes);
             mutant[at] ^= (uint8_t)flips[k];
@@ -372,11 +378,10 @@ static void try_all(file_under_test *f, size_t part, size_t parts, size_t every,
 }
 
 /* Raw, and sealed if there is an RNTuple in it. */
-static void try_bytes(const char *name, uint8_t *data, size_t nbytes, size_t part, size_t parts, size_t every,
-                      tally *counts)
+static void try_bytes(const char *name, uint8_t *data, size_t nbytes, const choice *which, tally *counts)
 {
     file_under_test f = {.name = name, .data = data, .nbytes = nbytes};
-    try_all(&f, part, parts, every, counts);
+    try_all(&f, which, counts);
     bytes stored;
     seals found;
     if (!store_envelopes(data, nbytes, &stored, &found))
@@ -384,7 +389,7 @@ static void try_bytes(const char *name, uint8_t *data, size_t nbytes, size_t par
     char text[160];
     (void)snprintf(text, sizeof text, "%.120s, sealed,", name);
     file_under_test again = {.name = text, .data = stored.data, .nbytes = stored.n, .seals = &found};
-    try_all(&again, part, parts, every, counts);
+    try_all(&again, which, counts);
     bytes_free(&stored);
     free(found.items);
 }
@@ -406,7 +411,7 @@ static const char *last_name(const char *path)
     return strrchr(path, '/') == NULL ? path : strrchr(path, '/') + 1;
 }
 
-static void try_file(const char *path, size_t part, size_t parts, size_t every, tally *counts)
+static void try_file(const char *path, const choice *which, tally *counts)
 {
     size_t nbytes;
     uint8_t *data = read_file(path, &nbytes);
@@ -414,7 +419,7 @@ static void try_file(const char *path, size_t part, size_t parts, size_t every, 
         printf("cannot read %s\n", path);
         counts->failures++;
     } else {
-        try_bytes(last_name(path), data, nbytes, part, parts, every, counts);
+        try_bytes(last_name(path), data, nbytes, which, counts);
     }
     free(data);
 }
@@ -440,7 +445,7 @@ static int store_file(const char *folder, const char *path)
     return !good;
 }
 
-static void try_made(size_t part, size_t parts, size_t every, tally *counts)
+static void try_made(const choice *which, tally *counts)
 {
     static const char *const codecs[] = {"ZL", "XZ", "L4", "ZS", "CS", NULL};
     for (size_t c = 0; c < sizeof codecs / sizeof codecs[0]; c++)
@@ -463,12 +468,12 @@ static void try_made(size_t part, size_t parts, size_t every, tally *counts)
             made.codec = codecs[c];
             add_tree(&made, &tree);
             end_file(&made);
-            try_bytes(name, made.bytes.data, made.bytes.n, part, parts, every, counts);
+            try_bytes(name, made.bytes.data, made.bytes.n, which, counts);
             free_file(&made);
         }
 }
 
-static void try_made_ntuples(size_t part, size_t parts, size_t every, tally *counts)
+static void try_made_ntuples(const choice *which, tally *counts)
 {
     static const struct {
         const char *name, *codec;
@@ -490,7 +495,7 @@ static void try_made_ntuples(size_t part, size_t parts, size_t every, tally *cou
         begin_file(&made);
         add_ntuple(&made, ntuple);
         end_file(&made);
-        try_bytes(name, made.bytes.data, made.bytes.n, part, parts, every, counts);
+        try_bytes(name, made.bytes.data, made.bytes.n, which, counts);
         free_file(&made);
         free_ntuple(ntuple);
         free(ntuple);
@@ -499,7 +504,7 @@ static void try_made_ntuples(size_t part, size_t parts, size_t every, tally *cou
 
 int main(int argc, char **argv)
 {
-    size_t part = 0, parts = 1, every = 1;
+    choice which = {.parts = 1, .every = 1};
     int at = 1;
     if (argc > 2 && strcmp(argv[1], "--store") == 0) {
         int failures = 0;
@@ -508,24 +513,28 @@ int main(int argc, char **argv)
         return failures;
     }
     for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2) {
-        if (strcmp(argv[at], "--part") == 0 && sscanf(argv[at + 1], "%zu/%zu", &part, &parts) == 2 && part < parts)
+        if (strcmp(argv[at], "--part") == 0 && sscanf(argv[at + 1], "%zu/%zu", &which.part, &which.parts) == 2 &&
+            which.part < which.parts)
             continue;
-        if (strcmp(argv[at], "--every") == 0 && sscanf(argv[at + 1], "%zu", &every) == 1 && every > 0)
+        if (strcmp(argv[at], "--every") == 0 && sscanf(argv[at + 1], "%zu", &which.every) == 1 && which.every > 0)
             continue;
-        fprintf(stderr, "usage: hostile [--part I/N] [--every K] [FILE...], or hostile --store FOLDER FILE...\n");
+        if (strcmp(argv[at], "--turn") == 0 && sscanf(argv[at + 1], "%zu", &which.turn) == 1)
+            continue;
+        fprintf(stderr, "usage: hostile [--part I/N] [--every K] [--turn T] [FILE...]\n"
+                        "       hostile --store FOLDER FILE...\n");
         return 2;
     }
     const char *mode = getenv("LADLE_HOSTILE");
     if (mode != NULL && strcmp(mode, "full") == 0)
-        every = 1;
+        which.every = 1;
     tally counts = {0};
     double begin = now();
     if (at == argc) {
-        try_made(part, parts, every, &counts);
-        try_made_ntuples(part, parts, every, &counts);
+        try_made(&which, &counts);
+        try_made_ntuples(&which, &counts);
     }
     for (int i = at; i < argc; i++)
-        try_file(argv[i], part, parts, every, &counts);
+        try_file(argv[i], &which, &counts);
     printf("%lld mutants in %.1f s, slowest %.1f ms; %lld columns or tables refused, %lld differ where nothing "
            "protects them; %lld failures\n",
            (long long)counts.mutants, now() - begin, counts.slowest * 1e3, (long long)counts.refused,

@@ -14,7 +14,7 @@ import pytest
 from tests.make_files import cached_file, file_names
 
 MOST_NBYTES = 16384
-SECONDS = int(os.environ.get("LADLE_FUZZ_SECONDS", "20"))
+SECONDS = int(os.environ.get("LADLE_FUZZ_SECONDS", "10"))
 
 
 def has_fuzzer(folder: Path) -> bool:

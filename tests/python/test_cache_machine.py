@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import ladle
 from tests.python.caches import make_cache, same
+from tests.thorough import examples
 
 KEYS = st.sampled_from(["a", "b", "c", "uuid/Events/0-40/Jet_pt/1", "", "ä", "\ud800", "x\0y"])
 DTYPES = st.sampled_from(["bool", "uint8", "int32", ">i2", "float32", "complex64", "M8[s]"])
@@ -282,16 +282,16 @@ class Named(AgainstDict):
             self.folder.cleanup()
 
 
-def case(machine, examples):
+def case(machine, n):
     test = machine.TestCase
-    test.settings = settings(max_examples=examples, stateful_step_count=40, deadline=None)
+    test.settings = examples(n, stateful_step_count=40)
     return test
 
 
-TestRaw = case(Raw, 60)
-TestCompressed = case(Compressed, 40)
-TestCompressedOnly = case(CompressedOnly, 20)
-TestHDF5 = case(HDF5, 40)
-TestHDF5Only = case(HDF5Only, 20)
-TestTiered = case(Tiered, 60)
-TestNamed = case(Named, 40)
+TestRaw = case(Raw, 30)
+TestCompressed = case(Compressed, 20)
+TestCompressedOnly = case(CompressedOnly, 10)
+TestHDF5 = case(HDF5, 20)
+TestHDF5Only = case(HDF5Only, 10)
+TestTiered = case(Tiered, 30)
+TestNamed = case(Named, 20)

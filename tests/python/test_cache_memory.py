@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.python.caches import KINDS
+from tests.thorough import FACTOR
 
 ROUNDS = """
 import gc, sys
@@ -112,7 +113,7 @@ print(max(highest) - start, budget, 8 * nbytes, cache.stats()["hits"], len(failu
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_budget_bounds_the_process(kind):
     done = subprocess.run(
-        [sys.executable, "-c", PROMISE, kind, "1000", "50"],
+        [sys.executable, "-c", PROMISE, kind, str(200 * FACTOR), "50"],
         capture_output=True,
         text=True,
         check=True,

@@ -4,9 +4,16 @@ import pytest
 
 import ladle
 from tests.python.caches import KINDS, make_cache, settle
+from tests.python.conftest import find_sample
+from tests.slim import slim_file
 
 nanoevents = pytest.importorskip("coffea.nanoevents")
 ak = pytest.importorskip("awkward")
+
+
+@pytest.fixture(scope="module")
+def slim(tmp_path_factory):
+    return slim_file(find_sample("nano_dy.root"), tmp_path_factory.mktemp("slim") / "slim.root")
 
 
 def results(path, cache):
@@ -33,12 +40,12 @@ def results(path, cache):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("budget", [None, 1_000_000, 20_000])
-def test_same_answers_as_with_a_dict(nano, kind, budget):
-    expected = results(nano, {})
+def test_same_answers_as_with_a_dict(slim, kind, budget):
+    expected = results(slim, {})
     cache = make_cache(kind, budget)
-    assert str(results(nano, cache)) == str(expected)
+    assert str(results(slim, cache)) == str(expected)
     first = cache.stats()
-    assert str(results(nano, cache)) == str(expected)
+    assert str(results(slim, cache)) == str(expected)
     second = cache.stats()
     assert second["hits"] > first["hits"]
     assert settle(cache) == 0
@@ -47,11 +54,11 @@ def test_same_answers_as_with_a_dict(nano, kind, budget):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_damaged_buffer_is_made_again(nano, tmp_path):
-    expected = results(nano, {})
+def test_a_damaged_buffer_is_made_again(slim, tmp_path):
+    expected = results(slim, {})
     path = tmp_path / "named.h5"
     with ladle.HDF5BufferCache(path) as cache:
-        assert str(results(nano, cache)) == str(expected)
+        assert str(results(slim, cache)) == str(expected)
         key, value = max(cache.items(), key=lambda item: item[1].nbytes)
         damaged = value.tobytes()
     content = bytearray(path.read_bytes())
@@ -59,6 +66,6 @@ def test_a_damaged_buffer_is_made_again(nano, tmp_path):
     path.write_bytes(content)
     with ladle.HDF5BufferCache(path) as cache:
         assert key in cache
-        assert str(results(nano, cache)) == str(expected)
+        assert str(results(slim, cache)) == str(expected)
         stats = cache.stats()
         assert (stats["damaged"], stats["puts"]) == (1, 1)

@@ -1,6 +1,8 @@
 """ladle.iterate: all steps together are what ladle.open reads, however they are cut and wait."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import awkward as ak
@@ -228,7 +230,7 @@ def test_steps_in_bytes_are_as_large_as_fits(files):
 
 
 def test_steps_wait_in_a_scratch_file(files, whole, tmp_path, monkeypatch):
-    """Where a cluster is far larger than the budget; the file has no name and is gone after."""
+    """Where a cluster is far larger than the budget; a file for each thread, all gone after."""
     monkeypatch.setenv("LADLE_SCRATCH", str(tmp_path))
 
     def scratch_files():
@@ -243,10 +245,35 @@ def test_steps_wait_in_a_scratch_file(files, whole, tmp_path, monkeypatch):
     assert_steps(((array[whole.fields], report) for array, report in taken), whole[:400])
     steps = ladle.iterate(files[0], step_size="200 B", budget=900, threads=2)
     next(steps)
-    assert len(scratch_files()) == 1
+    assert len(scratch_files()) == 2
     steps.close()
     del steps
     assert scratch_files() == []
+
+
+def test_a_column_larger_than_the_budget_is_read_in_pieces(tmp_path):
+    """Its blocks are never there all at once, though its cluster is decoded once."""
+    random = np.random.default_rng(7)
+    counts = random.integers(0, 9, 60_000)
+    columns = {
+        "wide": random.normal(size=(60_000, 16)),
+        "one": np.arange(60_000),
+        "lists": ak.unflatten(random.normal(size=counts.sum()), counts),
+    }
+    path = write_ntuple(tmp_path / "wide.root", columns, [0, 60_000])
+    whole = ladle.open(path)
+    for threads in (1, 2):
+        steps = ladle.iterate(path, step_size="200 kB", budget="1 MB", threads=threads, report=True)
+        assert_steps(steps, whole)
+    script = (
+        "import sys, ladle\n"
+        "for _ in ladle.iterate(sys.argv[1], step_size='200 kB', budget='1 MB', threads=1): pass\n"
+        "print(ladle.memory.info()['peak'])"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    page = 60_000 * 16 * 8  # one, stored and decompressed; the whole column would be another
+    assert int(printed) < 3 * page
 
 
 def test_without_a_place_for_a_scratch_file(files, whole, tmp_path, monkeypatch):

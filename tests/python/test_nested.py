@@ -7,12 +7,13 @@ import awkward as ak
 import numpy as np
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import ladle
 from ladle import _ahead, _buffers, _open
 from tests.python.taken_apart import FakeReader, FakeTable, plain
+from tests.thorough import examples
 
 NUMBERS = ["bool", "int8", "uint16", "int32", "float32", "int64", "float64"]
 #: Dimensions that a type may be deep; with a text in it one more. The format's limit is 8.
@@ -121,7 +122,7 @@ def rows_of(fields, parts):
     ]
 
 
-@settings(deadline=None, max_examples=150)
+@examples(50)
 @given(tables(), st.booleans(), st.integers(-6, 6), st.integers(-6, 6))
 def test_values_come_back(table, is_cached, start, stop):
     fields, parts = table
@@ -146,7 +147,7 @@ def test_values_come_back(table, is_cached, start, stop):
         assert re.sub(r"at .*: content\(\d\) is mergeable.*", "", ak.validity_error(events)) == ""
 
 
-@settings(deadline=None, max_examples=50)
+@examples(20)
 @given(tables())
 def test_offloaded_and_packed(table):
     fields, parts = table
@@ -157,7 +158,7 @@ def test_offloaded_and_packed(table):
         assert away.to_list() == rows_of(fields, parts)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(20)
 @given(tables(max_parts=4, variants=False), st.integers(-9, 9), st.integers(-9, 9))
 def test_files_of_uproot(table, start, stop):
     """A cluster for each part. Of ranges too, for what is below lists lies anywhere in a page."""

@@ -7,13 +7,14 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import ladle
 from ladle._context import default_context
 from tests.python.caches import KINDS, make_cache
 from tests.python.test_core import run_in_child
+from tests.thorough import examples
 
 ak = pytest.importorskip("awkward")
 
@@ -317,7 +318,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(50)
 @given(st.lists(VALUES, max_size=6), st.sampled_from(KINDS))
 def test_any_values(values, kind):
     array = ak.from_iter(values)

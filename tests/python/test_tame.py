@@ -286,3 +286,62 @@ def test_under_other_allocators(name):
         assert int(grown) == 0  # it does not tell
     else:
         assert 40_000_000 <= int(grown) < 60_000_000
+
+
+@glibc_only
+def test_behind_the_meter(tmp_path):
+    meter = Path(__file__).parents[2] / "build" / "lib" / "ladle" / "libladle_meter.so"
+    if not meter.exists():
+        pytest.skip(f"{meter} is not built")
+    answer = subprocess.run(
+        [sys.executable, "-c", OTHER],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LD_PRELOAD": str(meter), "LADLE_METER": str(tmp_path)},
+        check=True,
+    )
+    allocator, active, grown = answer.stdout.split()
+    assert (allocator, active) == ("glibc", "True")
+    assert 40_000_000 <= int(grown) < 60_000_000
+    assert list(tmp_path.glob("*.meter"))
+
+
+DASK = """
+import time
+import ladle
+from distributed import Client, LocalCluster
+
+def work(number):
+    tamed = ladle.memory.tame()
+    with ladle.memory.watch(0.01, probe=False) as watch:
+        kept = [bytearray(20_000) for _ in range(2000)]
+        time.sleep(0.2)
+    shares = watch.split()
+    split = sum(int(nbytes[-1]) for nbytes in shares.values())
+    return tamed.active, split == int(watch.samples["rss"][-1]), watch.verdict.kind
+
+if __name__ == "__main__":
+    ladle.memory.tame()
+    cluster = LocalCluster(
+        n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None
+    )
+    with cluster, Client(cluster) as client:
+        answers = client.gather(client.map(work, range(8), pure=False))
+    print({active for active, _, _ in answers}, {adds_up for _, adds_up, _ in answers})
+"""
+
+
+@glibc_only
+def test_in_the_workers_of_a_cluster(tmp_path):
+    pytest.importorskip("distributed")
+    script = tmp_path / "cluster.py"
+    script.write_text(DASK)
+    answer = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=tmp_path,
+        check=True,
+    )
+    assert answer.stdout == "{True} {True}\n", answer.stderr

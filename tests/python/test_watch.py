@@ -251,7 +251,7 @@ def test_a_fast_watch_has_as_many_samples_of_early_as_of_late():
     with ladle.memory.watch(0.001, probe=False) as watch:
         time.sleep(6)
     times = watch.samples["time_s"]
-    assert 100 < len(times) <= 520
+    assert 20 < len(times) <= 520
     assert 0.1 < np.mean(times < 3) < 0.9
 
 

@@ -22,6 +22,14 @@ int64_t meter_now(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* What the thread has spent of its processor, ns: a sample costs that, and not the time that others had it for. */
+static int64_t spent(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 static void read_kernel(ladle_sample *sample)
 {
     static char text[4096]; /* the sampler's alone: a thread may have little stack */
@@ -63,7 +71,7 @@ static void thin_out(void)
 static void take(ladle_sample_kind kind)
 {
     ladle_meter_header *header = meter_here.header;
-    int64_t start = meter_now();
+    int64_t start = meter_now(), spent_before = spent();
     int64_t wanted = atomic_load(&header->wanted);
     if (kind == LADLE_SAMPLE_INSIDE && atomic_load(&header->sample_count) >= LADLE_METER_SAMPLES - KEPT_FREE)
         thin_out();
@@ -88,7 +96,7 @@ static void take(ladle_sample_kind kind)
     }
     sample->peak_live = atomic_load(&header->peak);
     atomic_store(&header->sample_count, count + 1);
-    int64_t end = meter_now(), rest = COST_FACTOR * (end - start);
+    int64_t end = meter_now(), rest = COST_FACTOR * (spent() - spent_before);
     atomic_store(&meter_here.soonest, end + (rest > SOONEST_NS ? rest : SOONEST_NS));
     atomic_store(&meter_here.due, end + (rest > meter_here.interval_ns ? rest : meter_here.interval_ns));
     atomic_store(&meter_here.served, wanted);

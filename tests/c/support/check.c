@@ -12,6 +12,12 @@ void check_status(int status, int expected, const ladle_error *error, const char
     _fail(file, line);
 }
 
+void check_bytes(const void *a, const void *b, size_t nbytes, const char *file, int line)
+{
+    if (nbytes > 0 && memcmp(a, b, nbytes) != 0)
+        _assert_memory_equal(a, b, nbytes, file, line);
+}
+
 void check_some(const void *pointer, const ladle_error *error, const char *file, int line)
 {
     if (pointer != NULL)
@@ -93,8 +99,13 @@ int64_t random_below(uint64_t *state, int64_t below)
 void random_fill(uint64_t *state, void *out, size_t nbytes)
 {
     uint8_t *to = out;
-    for (size_t i = 0; i < nbytes; i++)
-        to[i] = (uint8_t)(random_u64(state) >> 32);
+    while (nbytes > 0) {
+        uint64_t word = random_u64(state);
+        size_t n = nbytes < sizeof word ? nbytes : sizeof word;
+        memcpy(to, &word, n);
+        to += n;
+        nbytes -= n;
+    }
 }
 
 ladle_file *open_test_data(ladle_context *context, const char *name)

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void make_folder(char path[64])
@@ -67,6 +68,28 @@ int shelf_tear_down(void **state)
     (void)state;
     remove_folder(shelf_folder);
     return 0;
+}
+
+shelf_bytes shelf_image(void)
+{
+    struct stat about;
+    assert_int_equal(stat(shelf_path, &about), 0);
+    shelf_bytes image = {.nbytes = (size_t)about.st_size};
+    image.data = malloc(image.nbytes);
+    assert_non_null(image.data);
+    int fd = open(shelf_path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(read(fd, image.data, image.nbytes), image.nbytes);
+    (void)close(fd);
+    return image;
+}
+
+void shelf_write(const uint8_t *data, size_t nbytes)
+{
+    (void)unlink(shelf_path); /* a file that is cut and written again is flushed by some file systems */
+    int fd = open(shelf_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, data, nbytes), nbytes);
+    assert_int_equal(close(fd), 0);
 }
 
 ladle_status shelf_try_open(shelf *s, ladle_context *context, const char *path, ladle_error *error)

@@ -23,6 +23,15 @@ extern char shelf_folder[64], shelf_path[96];
 int shelf_set_up(void **state);
 int shelf_tear_down(void **state);
 
+/* What the file at shelf_path is, to be freed; and a new file there of other bytes. */
+typedef struct shelf_bytes {
+    uint8_t *data;
+    size_t nbytes;
+} shelf_bytes;
+
+shelf_bytes shelf_image(void);
+void shelf_write(const uint8_t *data, size_t nbytes);
+
 /* Opens a store, scratch where `path` is NULL, and takes what it holds. On failure store is NULL. */
 ladle_status shelf_try_open(shelf *s, ladle_context *context, const char *path, ladle_error *error);
 void shelf_open(shelf *s, ladle_context *context, const char *path);
