@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.doctor.metered import Diagnosis, build_folder, run_metered, split
+from tests.doctor.metered import Diagnosis, Sample, build_folder, run_metered, split
 
 PROGRAMS = Path(__file__).parent / "programs"
 RUNS = int(os.environ.get("LADLE_DOCTOR_RUNS", "1"))
@@ -90,6 +90,11 @@ def expected_verdict(case: Case, seen: Diagnosis) -> str:
     return case.verdict
 
 
+def heap_resident(sample: Sample) -> int:
+    """Resident bytes that are not a file's nor Python's arenas: the heap, stacks, static data."""
+    return sample.anonymous - max(sample.python_arenas, 0)
+
+
 def true_verdicts(case: Case, truth: dict[str, Any], seen: Diagnosis) -> set[str]:
     """What is true of a run under any allocator, by the program's truth and its resident memory."""
     dead_causes = {"fragmentation", "retention"}
@@ -101,8 +106,8 @@ def true_verdicts(case: Case, truth: dict[str, Any], seen: Diagnosis) -> set[str
     begin, end = working[0].time_ns, working[-1].time_ns
     late = [s for s in working if s.time_ns > end - (end - begin) // 4]
     most_live = truth.get("peak_live") or max(s.live_usable for s in working)
-    excess = max(s.anonymous for s in working) - most_live
-    kept = min(s.anonymous for s in late) - max(s.live_usable for s in late)
+    excess = max(map(heap_resident, working)) - most_live
+    kept = min(map(heap_resident, late)) - max(s.live_usable for s in late)
     allowed = {"not enough evidence"}
     if excess > 0.15 * most_live:
         allowed.add("fragmentation")
