@@ -242,7 +242,7 @@ static void gather_idle(ladle_evidence *evidence, int64_t cut_ns)
         held[count] = (double)held_of(sample, &split);
         /* An observer's sample has the allocator's word from before. If that knew of little of what is free, it knew
          * nothing of its holes. */
-        largest[count] = (double)sample->heap_largest_holes;
+        largest[count] = sample->heap_largest_holes < 0 ? -1 : (double)tame(sample->heap_largest_holes);
         if (largest[count] > 0 && (double)sample->heap_free < 0.5 * free[count])
             largest[count] = free[count];
         count++;
@@ -296,6 +296,9 @@ void ladle_evidence_gather(ladle_evidence *evidence, const ladle_sample *samples
     evidence->end_ns = tame(samples[evidence->last].time_ns);
     evidence->span_s = (double)(evidence->end_ns - evidence->begin_ns) * 1e-9;
     evidence->final_rss = tame(samples[evidence->last].rss);
+    int64_t values[LADLE_SERIES_COUNT];
+    series_of(&samples[evidence->last], values);
+    evidence->last_need = probed ? values[LADLE_SERIES_NEED] : -1;
     gather_most(evidence);
     gather_probes(evidence);
     if (!(evidence->span_s > 0))

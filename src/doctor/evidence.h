@@ -75,6 +75,7 @@ typedef struct ladle_evidence {
     int64_t need_most;  /* most bytes that were live at once, with headers */
     bool need_is_exact; /* by the meter's peak; else by samples, which may miss it */
     int64_t held_most;  /* most that the allocator held resident; 0: unknown */
+    int64_t last_need;  /* live and arenas in the last sample, the work being over; -1: the end was not seen */
     int64_t last_held;  /* the same, in the last sample; 0: an observer's, or unknown */
     int64_t arenas_most;
     /* Free for a quarter of a second and longer, in half of the run after start-up; the heap then; of what is free

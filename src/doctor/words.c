@@ -86,10 +86,12 @@ static void tell_leak(const ladle_findings *found, const ladle_evidence *evidenc
         SAY("; most of it in Python's small objects, of up to 512 bytes");
     else
         tell_classes(verdict->class_growth, verdict);
+    if (evidence->last_need >= 0 && found->need.last - evidence->last_need >= found->matters)
+        SAY("; the program freed %s itself when its work was over", BYTES(found->need.last - evidence->last_need));
     if (evidence->garbage >= 0)
         SAY("; Python's collector freed %s of it", BYTES(evidence->garbage));
     CURE("Find where these blocks are asked for: run it again with --stacks (in Python also tracemalloc), and look for "
-         "lists, dicts and registries that only grow.");
+         "lists, dicts and registries that only grow. What is meant to be kept until the end of the work is no leak.");
 }
 
 static void tell_heap(const ladle_findings *found, const ladle_evidence *evidence, ladle_verdict *verdict)

@@ -176,7 +176,7 @@ typedef moment (*shape)(double t, uint64_t *random);
 static ladle_sample sample_of(moment now, double seconds, ladle_sample_kind kind)
 {
     ladle_sample sample = unknown_sample();
-    sample.kind = kind;
+    sample.kind = (int32_t)kind;
     sample.threads = 1;
     sample.time_ns = (int64_t)(seconds * 1e9);
     if (now.heap < now.live)
@@ -427,6 +427,20 @@ static void growth_that_the_probe_frees_is_garbage(void **state)
     assert_int_equal(verdict.garbage, 12 * MB);
 }
 
+static void what_the_program_frees_itself_is_told(void **state)
+{
+    (void)state;
+    run in;
+    begin_run(&in, leaks, 2, 60);
+    run same = in;
+    end_run(&in, (moment){.live = 110, .heap = 325, .file = 2, .rest = 1}, LADLE_SAMPLE_END);
+    ladle_verdict verdict = judge(&in);
+    assert_int_equal(verdict.kind, LADLE_VERDICT_LEAK);
+    assert_non_null(strstr(verdict.sentence, "itself when its work was over"));
+    end_run(&same, (moment){.live = 310, .heap = 325, .file = 2, .rest = 1}, LADLE_SAMPLE_END);
+    assert_null(strstr(judge(&same).sentence, "itself"));
+}
+
 static void what_a_trim_returns_is_told(void **state)
 {
     (void)state;
@@ -543,6 +557,7 @@ int main(void)
         cmocka_unit_test(what_is_free_for_long),
         cmocka_unit_test(an_observer_does_not_invent_mappings),
         cmocka_unit_test(growth_that_the_probe_frees_is_garbage),
+        cmocka_unit_test(what_the_program_frees_itself_is_told),
         cmocka_unit_test(what_a_trim_returns_is_told),
         cmocka_unit_test(few_samples_are_not_enough),
         cmocka_unit_test(an_allocator_that_says_nothing),

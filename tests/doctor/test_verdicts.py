@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +144,17 @@ def test_verdict_under_glibc(case: Case, tmp_path: Path) -> None:
         assert seen.allocator == "glibc"
         assert seen.verdict == expected_verdict(case, seen), f"run {i} of {RUNS}: {seen.sentence}"
         check_split(case, truth, seen)
+
+
+def test_a_killed_program_is_judged_by_what_was_seen(tmp_path: Path) -> None:
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    leak = Case("leak", "leak")
+    seen = run_metered(leak.command(folder), folder, kill_after=1.5)
+    assert seen.status == -signal.SIGKILL
+    assert seen.output == ""
+    assert seen.verdict == "leak", seen.sentence
+    assert (seen.garbage, seen.trimmed) == (-1, -1)
 
 
 @pytest.mark.parametrize("allocator", ["mimalloc", "jemalloc"])

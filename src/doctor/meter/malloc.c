@@ -11,7 +11,7 @@
 METER_EXPORT void *malloc(size_t nbytes)
 {
     void *block = meter_beneath.malloc(nbytes);
-    return METER_LIKELY(block != NULL) ? meter_count_allocation(block, nbytes) : NULL;
+    return METER_LIKELY(block != NULL) ? meter_count_block(block, nbytes, true) : NULL;
 }
 
 /* The rare ways out of free; the common one calls nothing but free. */
@@ -53,7 +53,7 @@ METER_EXPORT void free(void *block)
 METER_EXPORT void *calloc(size_t count, size_t nbytes)
 {
     void *block = meter_beneath.calloc(count, nbytes);
-    return METER_LIKELY(block != NULL) ? meter_count_allocation(block, count * nbytes) : NULL;
+    return METER_LIKELY(block != NULL) ? meter_count_block(block, count * nbytes, true) : NULL;
 }
 
 /* An early block cannot grow where it is. */

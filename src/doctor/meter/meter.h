@@ -70,6 +70,7 @@ typedef struct meter_next {
     void *(*pvalloc)(size_t nbytes);                /* NULL where there is none */
     void (*free_sized)(void *block, size_t nbytes); /* NULL where there is none */
     void (*free_aligned_sized)(void *block, size_t alignment, size_t nbytes);
+    size_t (*size_for)(size_t nbytes, int flags); /* nallocx: the usable size of a malloc; NULL where there is none */
     bool has_glibc_headers; /* the word before a block holds its chunk's size and flags, as glibc writes it */
 } meter_next;
 
@@ -109,7 +110,7 @@ static inline int meter_class_at_once(size_t usable)
 /* --- counting --------------------------------------------------------------------------------- */
 
 /* The rare cases are out of line, and called last: so the fast path needs no register that must be saved for them. */
-void *meter_count_allocation_asking(void *block, size_t requested);
+void *meter_count_allocation_asking(void *block, size_t requested, bool is_plain);
 void meter_count_free_asking(void *block);
 void *meter_slow_allocation(void *block, size_t requested);
 void meter_slow_free(void *block);
@@ -146,16 +147,21 @@ static inline bool meter_store_free(ladle_meter_class *to, int64_t usable)
     return unfolded < -METER_FOLD_NBYTES;
 }
 
-/* Of a block that is not NULL, which it returns. */
-static inline void *meter_count_allocation(void *block, size_t requested)
+/* Of a block that is not NULL, which it returns. A plain one was made anew, without alignment. */
+static inline void *meter_count_block(void *block, size_t requested, bool is_plain)
 {
     ladle_meter_slot *slot = meter_self.slot;
     if (METER_UNLIKELY(slot == NULL))
         return meter_slow_allocation(block, requested);
     size_t usable = meter_usable_at_once(block);
     if (METER_UNLIKELY(usable == 0))
-        return meter_count_allocation_asking(block, requested);
+        return meter_count_allocation_asking(block, requested, is_plain);
     return meter_store_allocation(&slot->classes[meter_class_at_once(usable)], block, (int64_t)usable, requested);
+}
+
+static inline void *meter_count_allocation(void *block, size_t requested)
+{
+    return meter_count_block(block, requested, false);
 }
 
 /* Of a block that is neither NULL nor early, before it goes back: then another thread may have its address. */

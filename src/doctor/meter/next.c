@@ -163,6 +163,20 @@ static bool find_glibc_headers(const meter_next *next)
     return agrees;
 }
 
+/* Whether nallocx says what malloc_usable_size would, which takes jemalloc and tcmalloc much longer: they have to find
+ * out whose block it is. */
+static bool agrees_on_sizes(const meter_next *next)
+{
+    static const size_t sizes[] = {1, 8, 24, 100, 1000, 5000, 60000, 300000};
+    bool agrees = library_of(&next->size_for) == library_of(&next->malloc);
+    for (size_t i = 0; agrees && i < sizeof sizes / sizeof sizes[0]; i++) {
+        void *block = next->malloc(sizes[i]);
+        agrees = block != NULL && next->size_for(sizes[i], 0) == next->usable_size(block);
+        next->free(block);
+    }
+    return agrees;
+}
+
 /* ISO C has no cast from an object's pointer to a function's; POSIX promises that they look alike. */
 static void find_one(void *to, const char *name)
 {
@@ -186,6 +200,7 @@ void meter_find(void)
     find_one(&next.aligned_alloc, "aligned_alloc");
     find_one(&next.posix_memalign, "posix_memalign");
     find_one(&next.usable_size, "malloc_usable_size");
+    find_one(&next.size_for, "nallocx");
     find_one(&next.valloc, "valloc");
     find_one(&next.pvalloc, "pvalloc");
     find_one(&next.free_sized, "free_sized");
@@ -207,6 +222,7 @@ void meter_find(void)
     if (next.usable_size == NULL)
         next.usable_size = usable_unknown;
     meter_beneath = next;
+    meter_beneath.size_for = NULL; /* until it is seen to tell the same */
     is_finding = false;
     meter_raise();
     /* tcmalloc allocates in its first malloc_usable_size. */
@@ -215,6 +231,7 @@ void meter_find(void)
         (void)next.usable_size(block);
         next.free(block);
     }
+    meter_beneath.size_for = next.size_for != NULL && agrees_on_sizes(&next) ? next.size_for : NULL;
     meter_beneath.has_glibc_headers = find_glibc_headers(&next);
     meter_operators_find();
     meter_lower();

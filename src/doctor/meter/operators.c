@@ -188,7 +188,7 @@ static void *operator_new(int which, size_t nbytes, size_t alignment, const void
     void *block = guarded_new(which, nbytes, alignment, tag);
     if (way == UNKNOWN)
         atomic_store_explicit(&beneath->way, meter_self.reached ? REACHES_MALLOC : STANDS_ALONE, memory_order_relaxed);
-    return block != NULL ? meter_count_allocation(block, nbytes) : NULL;
+    return block != NULL ? meter_count_block(block, nbytes, alignment == 0) : NULL;
 }
 
 static void operator_delete(int which, void *block, size_t nbytes, size_t alignment, const void *tag)

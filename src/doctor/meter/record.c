@@ -386,9 +386,10 @@ static void add(_Atomic int64_t *counter, int64_t value, bool is_shared)
         meter_add(counter, value);
 }
 
-void *meter_count_allocation_asking(void *block, size_t requested)
+void *meter_count_allocation_asking(void *block, size_t requested, bool is_plain)
 {
-    size_t usable = meter_beneath.usable_size(block);
+    size_t usable = is_plain && requested > 0 && meter_beneath.size_for != NULL ? meter_beneath.size_for(requested, 0)
+                                                                                : meter_beneath.usable_size(block);
     ladle_meter_class *to = &meter_self.slot->classes[ladle_size_class(usable)];
     return meter_store_allocation(to, block, (int64_t)usable, requested);
 }
