@@ -93,7 +93,8 @@ LADLE_API void ladle_doctor_split(const ladle_sample *sample, int64_t garbage, l
 typedef enum ladle_verdict_kind {
     LADLE_VERDICT_NOT_ENOUGH = 0, /* "not enough evidence" */
     LADLE_VERDICT_LEAK,           /* "leak": what is live grows without bound */
-    LADLE_VERDICT_FRAGMENTATION,  /* "fragmentation": the heap is larger than the program's largest need ever was */
+    LADLE_VERDICT_FRAGMENTATION,  /* "fragmentation": the heap is larger than the largest need ever was, or
+                                   * much of it is free for long, in many holes between live blocks */
     LADLE_VERDICT_RETENTION,      /* "retention": the heap is as large as the largest need was, and stays */
     LADLE_VERDICT_GARBAGE,        /* "garbage cycles" */
     LADLE_VERDICT_LEVELS_OFF,     /* "levels off": warm-up, or a cache that fills */

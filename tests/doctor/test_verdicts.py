@@ -108,7 +108,7 @@ def true_verdicts(case: Case, truth: dict[str, Any], seen: Diagnosis) -> set[str
         allowed.add("fragmentation")
     if kept > 0.15 * most_live:
         allowed.add("retention")
-    if excess < 0.35 * most_live and kept < 0.35 * most_live:
+    if excess < 0.55 * most_live and kept < 0.35 * most_live:
         allowed |= {"no growth", "levels off"}
     return allowed
 
