@@ -1,4 +1,5 @@
-/* What the meter costs: processor nanoseconds of a malloc and its free, by size and pattern, without it and with it preloaded.
+/* What the meter costs: processor nanoseconds of a malloc and its free, by size and pattern, without it and with it
+ * preloaded.
  *
  *     build/bench/meter [--rounds N] [--behind LIBRARY] [--json]
  *
