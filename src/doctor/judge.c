@@ -38,6 +38,8 @@ const char *ladle_verdict_name(ladle_verdict_kind kind)
 #define SLOW_TAIL 0.5
 #define SLOW_STEP_SHARE 0.4
 #define DAY_S 86400.0
+/* Where no part of RSS has grown by what matters, so many times that are needed to say that the whole has. */
+#define UNEXPLAINED_GROWTHS 2
 
 static double per_second(const ladle_bins *bins, double growth)
 {
@@ -211,7 +213,7 @@ static void judge_rss(const ladle_evidence *evidence, ladle_findings *found)
     int64_t slack = bins->count == 0 ? 0 : (int64_t)(0.25 * ladle_median(noise, bins->count));
     found->rss_settled = before;
     found->rss_most_after = after;
-    if (before > 0 && after - before < found->matters + slack)
+    if (before > 0 && after - before < UNEXPLAINED_GROWTHS * found->matters + slack)
         offer(found, LADLE_VERDICT_NO_GROWTH, LADLE_REASON_NONE, 1);
     else
         offer(found, LADLE_VERDICT_NOT_ENOUGH, LADLE_REASON_UNEXPLAINED, 1);

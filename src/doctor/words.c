@@ -126,9 +126,9 @@ static void tell_heap(const ladle_findings *found, const ladle_evidence *evidenc
 
 static void tell_short(const ladle_evidence *evidence, ladle_verdict *verdict)
 {
-    SAY("%lld samples in %.2f s show no trend; RSS was %s at its peak, %s of it live at most",
-        (long long)evidence->working, evidence->span_s > 0 ? evidence->span_s : 0.0, BYTES(evidence->peak_rss),
-        BYTES(evidence->need_most));
+    SAY("%lld %s in %.2f s show no trend; RSS was %s at its peak, %s of it live at most", (long long)evidence->working,
+        evidence->working == 1 ? "sample" : "samples", evidence->span_s > 0 ? evidence->span_s : 0.0,
+        BYTES(evidence->peak_rss), BYTES(evidence->need_most));
     CURE("Give it more work: some seconds are enough.");
 }
 
