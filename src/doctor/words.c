@@ -101,7 +101,7 @@ static void tell_heap(const ladle_findings *found, const ladle_evidence *evidenc
             "and longer, scattered in holes between live blocks (the largest %s); the largest need was %s",
             BYTES(evidence->idle_held), BYTES(found->nbytes), BYTES(evidence->idle_largest),
             BYTES(evidence->need_most));
-        CURE("malloc_trim(0) between steps returns whole pages of the holes: in Python ladle.memory.tame() does. "
+        CURE("Have whole pages of the holes returned between steps: malloc_trim(0), in Python ladle.memory.tame(). "
              "Compare allocators on it: ladle doctor --allocators glibc,glibc-tuned,mimalloc,jemalloc,tcmalloc -- "
              "COMMAND.");
     } else if (found->kind == LADLE_VERDICT_FRAGMENTATION) {
@@ -166,8 +166,9 @@ void ladle_findings_tell(const ladle_findings *found, const ladle_evidence *evid
         SAY(", and Python's collector freed %s of it when asked at the end: objects that refer to each other, which it "
             "was not called often enough to find",
             BYTES(evidence->garbage));
-        CURE("gc.collect() after each step; better, break the cycle: weakref for the reference back, or del the large "
-             "member when it is done with.");
+        CURE(
+            "Call gc.collect() after each step; better, break the cycle: weakref for the reference back, or del the large "
+            "member when it is done with.");
         break;
     case LADLE_VERDICT_FILE_PAGES:
         SAY("resident pages of files rose by %s after start-up, to %s: the system takes them back when it needs memory",
