@@ -331,7 +331,7 @@ static ladle_status make(void *user, ladle_lease **lease, ladle_error *error)
     while (call == 0 && atomic_load(&m->entered) < m->wait_for)
         (void)usleep(100);
     if (call == 0 && m->wait_for > 0)
-        (void)usleep(2000); /* so that they wait by now */
+        (void)usleep(100000); /* so that they wait by now, also on a busy machine */
     if (m->meanwhile != NULL)
         m->meanwhile();
     if (m->fails != LADLE_OK) {
