@@ -35,7 +35,8 @@ def test_trim():
     cache.clear()
     held = ladle.memory.info()["pool"]
     given_back = ladle.memory.trim()
-    assert ladle.memory.info()["pool"] < 1_000_000 < held
+    assert held > 8_000_000
+    assert ladle.memory.info()["pool"] < 2_000_000  # free room in slabs that are in use
     assert given_back > 0.9 * held
 
 
