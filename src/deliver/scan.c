@@ -228,15 +228,17 @@ static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, lad
 }
 
 /* A file for a window; NULL: there is no place for one. */
-static ladle_spill *take_spill(ladle_scan *scan, int64_t nbytes)
+static ladle_spill *take_spill(ladle_scan *scan)
 {
     for (size_t i = 0; i < sizeof scan->spills / sizeof scan->spills[0]; i++) {
         if (scan->spills[i] == NULL)
             scan->spills[i] = ladle_spill_create(scan->context, ladle_reader_threads(scan->reader), NULL);
         if (scan->spills[i] == NULL)
             return NULL;
-        if (ladle_spill_is_idle(scan->spills[i]))
-            return ladle_spill_begin(scan->spills[i], nbytes, NULL) == LADLE_OK ? scan->spills[i] : NULL;
+        if (ladle_spill_is_idle(scan->spills[i])) {
+            ladle_spill_begin(scan->spills[i]);
+            return scan->spills[i];
+        }
     }
     return NULL;
 }
@@ -256,7 +258,7 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
     }
     if (!wait_for_room(scan, 0, nbytes))
         return NULL;
-    ladle_spill *spill = take_spill(scan, (int64_t)nbytes);
+    ladle_spill *spill = take_spill(scan);
     ladle_scan_step *first = NULL;
     int64_t group = ladle_max(ladle_min(scan->options.budget_nbytes / 4, GROUP_NBYTES), LEAST_GROUP_NBYTES);
     if (spill == NULL ||

@@ -5,7 +5,6 @@
 #include "store/disk.h"
 #include "store/scratch_dir.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,18 +80,10 @@ bool ladle_spill_is_idle(const ladle_spill *spill)
     return atomic_load(&spill->references) == 1;
 }
 
-ladle_status ladle_spill_begin(ladle_spill *spill, int64_t nbytes, ladle_error *error)
+void ladle_spill_begin(ladle_spill *spill)
 {
-    int64_t each = ladle_max(nbytes / spill->n_files, 1);
-    for (int32_t i = 0; i < spill->n_files; i++) {
-        spill_file *file = &spill->files[i];
-        atomic_store(&file->end, 0);
-        int failed = posix_fallocate(file->disk.fd, 0, (off_t)each);
-        if (failed != 0)
-            return ladle_disk_fail(error, failed, file->disk.where, LADLE_NO_OFFSET, "no room for %" PRId64 " bytes",
-                                   each);
-    }
-    return LADLE_OK;
+    for (int32_t i = 0; i < spill->n_files; i++)
+        atomic_store(&spill->files[i].end, 0);
 }
 
 void ladle_spill_release(ladle_spill *spill)

@@ -20,8 +20,8 @@ void ladle_spill_release(ladle_spill *spill);
 /* Does nobody but its one owner use it? */
 bool ladle_spill_is_idle(const ladle_spill *spill);
 
-/* Empties an idle one, and makes room. Fails with IO where there is none for `nbytes`. */
-ladle_status ladle_spill_begin(ladle_spill *spill, int64_t nbytes, ladle_error *error);
+/* Empties an idle one. No room is taken in advance: how much a damaged file says it needs may be all that there is. */
+void ladle_spill_begin(ladle_spill *spill);
 
 /* Writes the buffers that the step has by now; it keeps them. Columns are those of the step's part. Several
  * threads may write steps of one window at once. */
