@@ -2,7 +2,8 @@
 # would come into every program that is metered. The tool at <prefix>/bin finds it as ../lib/ladle/libladle_meter.so;
 # the build tree and the wheel keep the same order of folders.
 file(GLOB ladle_meter_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/doctor/meter/*.c")
-add_library(ladle_meter MODULE ${ladle_meter_sources})
+# What it has in common with the library it compiles for itself.
+add_library(ladle_meter MODULE ${ladle_meter_sources} "${PROJECT_SOURCE_DIR}/src/doctor/glibc.c")
 # Not sanitized: a sanitizer brings an allocator of its own, and must come first in the process.
 function(ladle_meter_settings)
   set(LADLE_SANITIZE "")

@@ -1,6 +1,3 @@
-/* glibc's figures come from malloc_info, which walks all free blocks once, as mallinfo2 does, and tells their sizes as
- * well. glibc does not know which of its pages are resident: mincore does.
- */
 #include "doctor/allocator.h"
 
 #include "base/checked.h"
@@ -11,12 +8,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #if defined(__GLIBC__)
 #include <malloc.h>
-#include <sys/mman.h>
 #endif
 
 /* --- which one ------------------------------------------------------------------------------- */
@@ -118,73 +113,9 @@ const char *ladle_allocator_name(void)
 
 #if defined(__GLIBC__)
 
-#define PAGE_NBYTES ((int64_t)4096) /* of the estimate of whole pages; the kernel's may be larger */
-
-static int64_t attribute(const char *line, const char *name)
-{
-    const char *found_at = strstr(line, name);
-    return found_at == NULL ? 0 : (int64_t)strtoll(found_at + strlen(name), NULL, 10);
-}
-
-static bool is_total(const char *line, const char *type)
-{
-    const char *at = strstr(line, "type=\"");
-    return at != NULL && strncmp(at + 6, type, strlen(type)) == 0;
-}
-
-/* A free block loses a page's worth at its two ends, on the average. */
-static int64_t whole_pages(int64_t nbytes, int64_t count)
-{
-    return nbytes > count * PAGE_NBYTES ? nbytes - count * PAGE_NBYTES : 0;
-}
-
-static void read_line(ladle_heap_text *text)
-{
-    const char *line = text->line;
-    int64_t size = attribute(line, " size=\"");
-    if (strncmp(line, "<heap", 5) == 0) {
-        text->in_heap = true;
-        text->arenas++;
-        text->listed = text->largest = 0;
-    } else if (strncmp(line, "</heap", 6) == 0) {
-        text->in_heap = false;
-    } else if (strstr(line, "<size ") != NULL || strstr(line, "<unsorted ") != NULL) {
-        int64_t total = attribute(line, "total=\"");
-        /* Bit 0 of a size says that the block before is in use, as it is before every free one but a fast one; for fast
-         * ones the upper end of a range of sizes is told. */
-        if (attribute(line, " to=\"") % 2 != 0)
-            text->listed += total;
-        text->whole += whole_pages(total, attribute(line, "count=\""));
-        text->largest = ladle_max(text->largest, attribute(line, " to=\""));
-    } else if (text->in_heap && is_total(line, "rest")) {
-        /* What is in no list is the block at the top of the arena. */
-        text->whole += whole_pages(size - text->listed, 1);
-        text->stretches += ladle_max(text->largest, size - text->listed);
-    } else if (!text->in_heap && strncmp(line, "<total", 6) == 0) {
-        if (is_total(line, "fast"))
-            text->fast = size;
-        else if (is_total(line, "rest"))
-            text->rest = size;
-        else if (is_total(line, "mmap"))
-            text->mapped = size;
-    } else if (!text->in_heap && strncmp(line, "<system", 7) == 0 && is_total(line, "current")) {
-        text->system = size;
-    }
-}
-
 static ssize_t read_text(void *cookie, const char *text, size_t nbytes)
 {
-    ladle_heap_text *heap = cookie;
-    for (size_t i = 0; i < nbytes; i++) {
-        if (text[i] != '\n') {
-            if (heap->length < sizeof heap->line - 1)
-                heap->line[heap->length++] = text[i];
-            continue;
-        }
-        heap->line[heap->length] = '\0';
-        heap->length = 0;
-        read_line(heap);
-    }
+    ladle_heap_text_add(cookie, text, nbytes);
     return (ssize_t)nbytes;
 }
 
@@ -194,64 +125,24 @@ static bool read_heap_text(ladle_allocator_reader *reader)
     return reader->stream != NULL && malloc_info(0, reader->stream) == 0 && fflush(reader->stream) == 0;
 }
 
-/* Bytes of [start, end) that are not resident. */
-static int64_t not_resident(uintptr_t start, uintptr_t end)
+static void add_missing(const char *line, void *missing)
 {
-    unsigned char present[8192];
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    int64_t missing = 0;
-    while (start < end) {
-        uintptr_t most = sizeof present * page, nbytes = end - start < most ? end - start : most;
-        if (mincore((void *)start, nbytes, present) != 0)
-            return missing; /* it went away meanwhile */
-        for (uintptr_t i = 0; i < nbytes / page; i++)
-            missing += (present[i] & 1) == 0 ? (int64_t)page : 0;
-        start += nbytes;
-    }
-    return missing;
-}
-
-/* Arenas but the main one are parts of mappings that are aligned to their largest size. */
-#define ARENA_NBYTES ((uintptr_t)64 << 20)
-
-/* Of one line of /proc/self/maps: what is not resident, where it is an arena's. */
-static int64_t missing_of(const char *line)
-{
-    char *at;
-    uintptr_t start = strtoull(line, &at, 16);
-    uintptr_t end = *at == '-' ? strtoull(at + 1, &at, 16) : 0;
-    if (end <= start || strncmp(at, " rw-p ", 6) != 0)
-        return 0;
-    bool is_main = strstr(at, "[heap]") != NULL;
-    bool is_anonymous = strstr(at, " 00:00 0") != NULL && strpbrk(at, "/[") == NULL;
-    bool is_arena = is_anonymous && start % ARENA_NBYTES == 0 && end - start <= ARENA_NBYTES;
-    return is_main || is_arena ? not_resident(start, end) : 0;
+    unsigned char pages[8192];
+    uintptr_t start, end;
+    int32_t kind;
+    if (ladle_mapping_is_anonymous(line, &start, &end, &kind) && kind != LADLE_REGION_MAPPED)
+        *(int64_t *)missing += ladle_not_resident(start, end, pages, sizeof pages);
 }
 
 /* What the arenas hold as address space only: never touched, or given back. */
 static int64_t arenas_not_resident(ladle_allocator_reader *reader)
 {
-    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    char *text = reader->maps;
-    size_t kept = 0, room = sizeof reader->maps - 1;
     int64_t missing = 0;
-    ssize_t got;
-    while ((got = read(fd, text + kept, room - kept)) > 0) {
-        char *line = text, *end;
-        text[kept + (size_t)got] = '\0';
-        while ((end = strchr(line, '\n')) != NULL) {
-            *end = '\0';
-            missing += missing_of(line);
-            line = end + 1;
-        }
-        kept = strlen(line);
-        memmove(text, line, kept);
-        if (kept == room)
-            kept = 0; /* a line as long as that is no arena's */
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ladle_each_mapping(fd, read, reader->maps, sizeof reader->maps, add_missing, &missing);
+        (void)close(fd);
     }
-    (void)close(fd);
     return missing;
 }
 
@@ -261,13 +152,13 @@ static void read_glibc(ladle_allocator_reader *reader, ladle_allocator_figures *
         return;
     const ladle_heap_text *text = &reader->text;
     int64_t missing = arenas_not_resident(reader);
-    out->in_use = text->system - text->fast - text->rest + text->mapped;
-    out->heap = ladle_max(text->system - missing, 0) + text->mapped;
+    out->in_use = text->heap - text->free + text->mapped;
+    out->heap = ladle_max(text->heap - missing, 0) + text->mapped;
     out->free = ladle_max(out->heap - out->in_use, 0);
     out->arenas = text->arenas;
-    out->stretches = ladle_min(text->stretches, out->free);
+    out->stretches = ladle_min(text->largest_holes, out->free);
     /* What is missing lies in whole free pages, but for live blocks that were never touched. */
-    out->returnable = ladle_min(ladle_max(text->whole - missing, 0), out->free);
+    out->returnable = ladle_min(ladle_max(text->whole_pages - missing, 0), out->free);
 }
 
 #endif

@@ -7,6 +7,8 @@
 #ifndef LADLE_DOCTOR_ALLOCATOR_H
 #define LADLE_DOCTOR_ALLOCATOR_H
 
+#include "doctor/glibc.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,20 +34,6 @@ typedef struct ladle_allocator_figures {
     int64_t arenas;     /* how many */
     int64_t stretches;  /* of what is free: in the largest stretch of each arena */
 } ladle_allocator_figures;
-
-/* What malloc_info says, from its text: a <heap> for each arena, then the totals of all. A line that is cut by the end
- * of a write goes on in the next. */
-typedef struct ladle_heap_text {
-    char line[256];
-    size_t length;
-    bool in_heap;
-    int64_t arenas;
-    int64_t listed;                     /* bytes of free blocks in the lists of this arena, without the fast ones */
-    int64_t whole;                      /* bytes of whole pages in free blocks, of all arenas */
-    int64_t largest;                    /* free block of this arena */
-    int64_t stretches;                  /* the largest of all arenas */
-    int64_t system, fast, rest, mapped; /* of all: address space, free blocks, blocks mapped by themselves */
-} ladle_heap_text;
 
 /* What is needed to ask without an allocation, which would be in the way of what is measured. It does not move while
  * it is open. One thread at a time. */

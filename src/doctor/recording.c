@@ -1,6 +1,7 @@
 /* Reads recordings, of processes that are gone and of those that run. */
 #include "doctor/recording.h"
 #include "base/error.h"
+#include "base/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -221,24 +222,6 @@ static bool read_proc(int64_t pid, const char *name, char *text, size_t size)
     return n > 0;
 }
 
-/* Field `number`, from 1, of /proc/PID/stat; -1 if it is not there. */
-static int64_t stat_field(const char *text, int number)
-{
-    const char *at = strrchr(text, ')');
-    for (int field = 2; at != NULL && field < number; field++) {
-        at = strchr(at, ' ');
-        if (at != NULL)
-            at++;
-    }
-    return at == NULL ? -1 : (int64_t)strtoll(at, NULL, 10);
-}
-
-static int64_t status_field(const char *text, const char *name, int64_t unit)
-{
-    const char *at = strstr(text, name);
-    return at == NULL ? -1 : (int64_t)strtoll(at + strlen(name), NULL, 10) * unit;
-}
-
 static ladle_status observe_kernel(const ladle_recording *recording, ladle_sample *sample, ladle_error *error)
 {
     const ladle_meter_header *header = recording->header;
@@ -248,19 +231,19 @@ static ladle_status observe_kernel(const ladle_recording *recording, ladle_sampl
                           header->pid);
     if (!read_proc(header->pid, "stat", stat, sizeof stat) || !read_proc(header->pid, "status", status, sizeof status))
         return ladle_fail(error, LADLE_NOT_FOUND, LADLE_NO_OFFSET, "process %" PRId64 " is gone", header->pid);
-    sample->rss = status_field(status, "\nVmRSS:", 1024);
-    if (sample->rss < 0 || stat_field(stat, 22) != header->process_start) /* a zombie, or another process */
+    sample->rss = ladle_proc_nbytes(status, "\nVmRSS:");
+    if (sample->rss < 0 || ladle_proc_stat_field(stat, 22) != header->process_start) /* a zombie, or another process */
         return ladle_fail(error, LADLE_NOT_FOUND, LADLE_NO_OFFSET, "process %" PRId64 " is gone", header->pid);
-    int64_t image = stat_field(stat, 48); /* 0 without the right to know */
+    int64_t image = ladle_proc_stat_field(stat, 48); /* 0 without the right to know */
     if (image > 0 && header->image > 0 && image != header->image)
         return ladle_fail(error, LADLE_NOT_FOUND, LADLE_NO_OFFSET, "process %" PRId64 " runs another program now",
                           header->pid);
-    sample->anonymous = status_field(status, "\nRssAnon:", 1024);
-    sample->file = status_field(status, "\nRssFile:", 1024);
-    sample->shared = status_field(status, "\nRssShmem:", 1024);
-    sample->threads = (int32_t)status_field(status, "\nThreads:", 1);
-    sample->minor_faults = stat_field(stat, 10);
-    sample->major_faults = stat_field(stat, 12);
+    sample->anonymous = ladle_proc_nbytes(status, "\nRssAnon:");
+    sample->file = ladle_proc_nbytes(status, "\nRssFile:");
+    sample->shared = ladle_proc_nbytes(status, "\nRssShmem:");
+    sample->threads = (int32_t)ladle_proc_field(status, "\nThreads:");
+    sample->minor_faults = ladle_proc_stat_field(stat, 10);
+    sample->major_faults = ladle_proc_stat_field(stat, 12);
     return LADLE_OK;
 }
 

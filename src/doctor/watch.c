@@ -1,6 +1,7 @@
 /* A watch: samples of this process by a thread of the library, with the allocator's own word for what is live. */
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/proc.h"
 #include "doctor/allocator.h"
 #include "doctor/ticker.h"
 #include "memory/context.h"
@@ -40,19 +41,6 @@ struct ladle_watch {
 
 /* --- one sample ------------------------------------------------------------------------------ */
 
-/* Value of a line "Name:   123 kB" of /proc/self/status; -1 if it is not there. */
-static int64_t status_field(const char *text, const char *name)
-{
-    const char *line = strstr(text, name);
-    return line == NULL ? -1 : (int64_t)strtoll(line + strlen(name), NULL, 10);
-}
-
-static int64_t status_nbytes(const char *text, const char *name)
-{
-    int64_t kib = status_field(text, name);
-    return kib < 0 ? -1 : kib * 1024;
-}
-
 static void read_kernel(ladle_sample *sample)
 {
     char text[8192] = "";
@@ -62,11 +50,11 @@ static void read_kernel(ladle_sample *sample)
         text[nbytes > 0 ? nbytes : 0] = '\0';
         (void)close(fd);
     }
-    sample->threads = (int32_t)status_field(text, "\nThreads:");
-    sample->rss = status_nbytes(text, "\nVmRSS:");
-    sample->anonymous = status_nbytes(text, "\nRssAnon:");
-    sample->file = status_nbytes(text, "\nRssFile:");
-    sample->shared = status_nbytes(text, "\nRssShmem:");
+    sample->threads = (int32_t)ladle_proc_field(text, "\nThreads:");
+    sample->rss = ladle_proc_nbytes(text, "\nVmRSS:");
+    sample->anonymous = ladle_proc_nbytes(text, "\nRssAnon:");
+    sample->file = ladle_proc_nbytes(text, "\nRssFile:");
+    sample->shared = ladle_proc_nbytes(text, "\nRssShmem:");
     struct rusage usage;
     bool known = getrusage(RUSAGE_SELF, &usage) == 0;
     sample->minor_faults = known ? (int64_t)usage.ru_minflt : -1;

@@ -1,23 +1,16 @@
 /* What the kernel says of this process's memory. */
 #include "base/error.h"
+#include "base/proc.h"
 
 #include <ladle/memory.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #if defined(__linux__)
-/* Value of a line "Name:   123 kB" of /proc/self/status, in bytes; -1 if it is not there. */
-static int64_t status_field(const char *text, const char *name)
-{
-    const char *line = strstr(text, name);
-    return line == NULL ? -1 : (int64_t)strtoll(line + strlen(name), NULL, 10) * 1024;
-}
-
 static ladle_status read_process(ladle_process_info *info, ladle_error *error)
 {
     char text[8192];
@@ -30,10 +23,10 @@ static ladle_status read_process(ladle_process_info *info, ladle_error *error)
     if (nbytes < 0)
         return ladle_fail_errno(error, read_errno, LADLE_NO_OFFSET, "cannot read /proc/self/status");
     text[nbytes] = '\0';
-    info->rss = status_field(text, "\nVmRSS:");
-    info->peak_rss = status_field(text, "\nVmHWM:");
-    info->anonymous = status_field(text, "\nRssAnon:");
-    info->file = status_field(text, "\nRssFile:");
+    info->rss = ladle_proc_nbytes(text, "\nVmRSS:");
+    info->peak_rss = ladle_proc_nbytes(text, "\nVmHWM:");
+    info->anonymous = ladle_proc_nbytes(text, "\nRssAnon:");
+    info->file = ladle_proc_nbytes(text, "\nRssFile:");
     return LADLE_OK;
 }
 #else

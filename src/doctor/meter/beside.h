@@ -21,8 +21,6 @@ void meter_text_end(meter_text *text); /* takes the place of the file before, if
 
 /* One line of /proc/self/maps after the other, to a function of the sampler. */
 void meter_each_mapping(void (*visit)(const char *line, void *user), void *user);
-/* Of such a line: false where it is not writable memory of this process alone, without a file. */
-bool meter_is_anonymous(const char *line, uintptr_t *start, uintptr_t *end, int32_t *kind);
 
 /* map.c: of all calls, and after a sample, in the sampler's hands. */
 void meter_map_allocation(const void *block, int64_t usable);

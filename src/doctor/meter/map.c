@@ -2,6 +2,7 @@
  *
  * Every live block is in a table. At a new peak of resident or live bytes, 5 % above the one before, the live bytes
  * are added up page by page, and written. That takes a while, so it is done for 5 % of the time at most. */
+#include "doctor/glibc.h"
 #include "doctor/meter/beside.h"
 #include "doctor/meter/blocks.h"
 
@@ -48,7 +49,7 @@ static void add_region(const char *line, void *user)
 {
     survey *s = user;
     region r = {.first_page = s->pages};
-    if (s->count == MOST_REGIONS || !meter_is_anonymous(line, &r.start, &r.end, &r.kind) ||
+    if (s->count == MOST_REGIONS || !ladle_mapping_is_anonymous(line, &r.start, &r.end, &r.kind) ||
         s->pages + (r.end - r.start) / PAGE_NBYTES > MOST_PAGES)
         return;
     s->pages += (r.end - r.start) / PAGE_NBYTES;

@@ -250,10 +250,6 @@ ssize_t meter_write(int fd, const void *from, size_t nbytes);
 void meter_close(int fd);
 /* The whole of a small file, cut at `size` - 1 and ended by 0; -1 where it cannot be read. */
 ssize_t meter_read_file(const char *path, char *text, size_t size);
-/* Value of the field after `name` ("\nVmRSS:"); -1 if it is not there. */
-int64_t meter_field(const char *text, const char *name);
-/* Field `number` (from 1) of the text of /proc/PID/stat; -1 if it is not there. */
-int64_t meter_stat_field(const char *text, int number);
 
 #pragma GCC visibility pop
 

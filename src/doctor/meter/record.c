@@ -1,4 +1,5 @@
 /* The recording of this process: begun, extended by slots, handed on over fork, finished. */
+#include "base/proc.h"
 #include "doctor/meter/beside.h"
 #include "doctor/meter/blocks.h"
 #include "doctor/meter/meter.h"
@@ -117,8 +118,8 @@ static void fill_header(ladle_meter_header *header, const char *stat)
     header->pid = meter_here.pid;
     header->parent = getppid();
     header->start_ns = meter_now();
-    header->process_start = meter_stat_field(stat, 22);
-    int64_t image = meter_stat_field(stat, 48);
+    header->process_start = ladle_proc_stat_field(stat, 22);
+    int64_t image = ladle_proc_stat_field(stat, 48);
     header->image = image > 0 ? image : 0;
     atomic_store(&header->python_arenas, meter_python_arenas());
     atomic_store(&header->slots_used, 1);
@@ -131,7 +132,7 @@ static int open_recording(void)
 {
     char stat[1024] = "", path[sizeof meter_here.path];
     (void)meter_read_file("/proc/self/stat", stat, sizeof stat);
-    int fd = create(meter_here.options.folder, meter_stat_field(stat, 22), path, sizeof path);
+    int fd = create(meter_here.options.folder, ladle_proc_stat_field(stat, 22), path, sizeof path);
     if (fd < 0)
         return errno;
     uint64_t first = LADLE_METER_SLOTS_OFFSET + FIRST_SLOTS * sizeof(ladle_meter_slot);

@@ -1,4 +1,5 @@
 /* Inside samples: the kernel's figures, the counters, the allocator's figures, at one time. */
+#include "base/proc.h"
 #include "doctor/meter/beside.h"
 #include "doctor/meter/meter.h"
 
@@ -38,11 +39,9 @@ static void read_kernel(ladle_sample *sample)
     if (meter_read_file("/proc/self/status", text, sizeof text) > 0) {
         int64_t *const fields[] = {&sample->rss, &sample->anonymous, &sample->file, &sample->shared};
         static const char *const names[] = {"\nVmRSS:", "\nRssAnon:", "\nRssFile:", "\nRssShmem:"};
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-            int64_t kib = meter_field(text, names[i]);
-            *fields[i] = kib < 0 ? -1 : kib * 1024;
-        }
-        sample->threads = (int32_t)meter_field(text, "\nThreads:");
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+            *fields[i] = ladle_proc_nbytes(text, names[i]);
+        sample->threads = (int32_t)ladle_proc_field(text, "\nThreads:");
     }
     sample->minor_faults = sample->major_faults = -1;
     if (getrusage(RUSAGE_SELF, &usage) == 0) {

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,21 +46,4 @@ ssize_t meter_read_file(const char *path, char *text, size_t size)
     meter_close(fd);
     text[n] = '\0';
     return got < 0 ? -1 : (ssize_t)n;
-}
-
-int64_t meter_field(const char *text, const char *name)
-{
-    const char *line = strstr(text, name);
-    return line == NULL ? -1 : (int64_t)strtoll(line + strlen(name), NULL, 10);
-}
-
-int64_t meter_stat_field(const char *text, int number)
-{
-    const char *at = strrchr(text, ')'); /* field 2 is a name in parentheses, with any character inside */
-    for (int field = 2; at != NULL && field < number; field++) {
-        at = strchr(at, ' ');
-        if (at != NULL)
-            at++;
-    }
-    return at == NULL ? -1 : (int64_t)strtoll(at, NULL, 10);
 }

@@ -1,16 +1,13 @@
 /* Text files beside the recording, and the mappings of this process. */
+#include "doctor/glibc.h"
 #include "doctor/meter/beside.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-/* Arenas of glibc but the main one are parts of mappings that are aligned to their largest size. */
-#define ARENA_NBYTES ((uintptr_t)64 << 20)
 
 static void flush(meter_text *text)
 {
@@ -74,43 +71,6 @@ void meter_each_mapping(void (*visit)(const char *line, void *user), void *user)
     int fd = meter_open("/proc/self/maps", O_RDONLY, 0);
     if (fd < 0)
         return;
-    size_t kept = 0;
-    ssize_t got;
-    while ((got = meter_read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
-        char *line = text, *end;
-        text[kept + (size_t)got] = '\0';
-        while ((end = strchr(line, '\n')) != NULL) {
-            *end = '\0';
-            visit(line, user);
-            line = end + 1;
-        }
-        kept = strlen(line);
-        memmove(text, line, kept);
-        if (kept == sizeof text - 1)
-            kept = 0; /* a line of 16 KiB is a file's */
-    }
+    ladle_each_mapping(fd, meter_read, text, sizeof text, visit, user);
     meter_close(fd);
-}
-
-bool meter_is_anonymous(const char *line, uintptr_t *start, uintptr_t *end, int32_t *kind)
-{
-    char *at;
-    *start = strtoull(line, &at, 16);
-    if (*at != '-')
-        return false;
-    *end = strtoull(at + 1, &at, 16);
-    if (strncmp(at, " rw-p ", 6) != 0)
-        return false;
-    const char *name = strchr(at, '[');
-    bool is_named = name != NULL && strncmp(name, "[anon:", 6) == 0; /* by prctl */
-    *kind = LADLE_REGION_MAPPED;
-    if (name != NULL && !is_named) {
-        *kind = LADLE_REGION_HEAP;
-        return strcmp(name, "[heap]") == 0;
-    }
-    if ((strchr(at, '/') != NULL && !is_named) || strstr(at, " 00:00 0") == NULL)
-        return false;
-    if (*start % ARENA_NBYTES == 0 && *end - *start <= ARENA_NBYTES)
-        *kind = LADLE_REGION_ARENA;
-    return true;
 }
