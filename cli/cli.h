@@ -67,6 +67,10 @@ void cli_session_close(cli_session *session);
 /* The entries of its table that the options choose. Returns CLI_OK, or CLI_CALL once it complained. */
 int cli_session_range(cli_session *session, const cli_options *options);
 
+/* The same items, perhaps in another place, with room for one more behind `count`. NULL: no memory, they are as before.
+ */
+void *cli_grown(void *items, int64_t count, int64_t *capacity, size_t item_nbytes);
+
 /* A column that the call names, and by what. */
 typedef struct cli_selected {
     int32_t column;

@@ -74,15 +74,12 @@ static ladle_sample *next_outside(doctor_process *process, int64_t time_ns)
     if (process->outside_count == MAX_OUTSIDE) {
         thin_out(process);
     }
-    if (process->outside_count == process->outside_capacity) {
-        int64_t capacity = process->outside_capacity == 0 ? 16 : process->outside_capacity * 2;
-        ladle_sample *grown = realloc(process->outside, (size_t)capacity * sizeof *grown);
-        if (grown == NULL) {
-            return NULL;
-        }
-        process->outside = grown;
-        process->outside_capacity = capacity;
+    ladle_sample *grown =
+        cli_grown(process->outside, process->outside_count, &process->outside_capacity, sizeof *grown);
+    if (grown == NULL) {
+        return NULL;
     }
+    process->outside = grown;
     return &process->outside[process->outside_count];
 }
 

@@ -76,15 +76,11 @@ bool doctor_tree_status(pid_t pid, doctor_status *status)
 
 static bool tree_add(doctor_tree *tree, pid_t pid)
 {
-    if (tree->count == tree->capacity) {
-        int64_t capacity = tree->capacity == 0 ? 64 : tree->capacity * 2;
-        doctor_status *grown = realloc(tree->items, (size_t)capacity * sizeof *grown);
-        if (grown == NULL) {
-            return false;
-        }
-        tree->items = grown;
-        tree->capacity = capacity;
+    doctor_status *grown = cli_grown(tree->items, tree->count, &tree->capacity, sizeof *grown);
+    if (grown == NULL) {
+        return false;
     }
+    tree->items = grown;
     if (doctor_tree_status(pid, &tree->items[tree->count])) {
         ++tree->count;
     }

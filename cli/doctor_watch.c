@@ -13,15 +13,11 @@
 
 static doctor_process *add_process(doctor_run *run)
 {
-    if (run->count == run->capacity) {
-        int64_t capacity = run->capacity == 0 ? 8 : run->capacity * 2;
-        doctor_process *grown = realloc(run->processes, (size_t)capacity * sizeof *grown);
-        if (grown == NULL) {
-            return NULL;
-        }
-        run->processes = grown;
-        run->capacity = capacity;
+    doctor_process *grown = cli_grown(run->processes, run->count, &run->capacity, sizeof *grown);
+    if (grown == NULL) {
+        return NULL;
     }
+    run->processes = grown;
     doctor_process *process = &run->processes[run->count++];
     *process = (doctor_process){.start_ns = doctor_now_ns(), .final_index = -1, .peak_live = -1, .final_live = -1};
     return process;
@@ -109,8 +105,8 @@ static int by_name(const void *left, const void *right)
     return strcmp(*(char *const *)left, *(char *const *)right);
 }
 
-/* Paths of the recordings in the folder, in order of their names. Returns owned texts in an owned array; the count is
- * -1 without memory. */
+/* Paths of the recordings in the folder, in order of their names: as many as there is memory for, the others are seen
+ * next time. Returns owned texts in an owned array. */
 static char **list_recordings(const char *folder, int64_t *count)
 {
     DIR *entries = opendir(folder);
@@ -122,14 +118,11 @@ static char **list_recordings(const char *folder, int64_t *count)
         if (suffix == NULL || strcmp(suffix, ".meter") != 0) {
             continue;
         }
-        if (*count == capacity) {
-            capacity = capacity == 0 ? 16 : capacity * 2;
-            char **grown = realloc(paths, (size_t)capacity * sizeof *grown);
-            if (grown == NULL) {
-                break;
-            }
-            paths = grown;
+        char **grown = cli_grown(paths, *count, &capacity, sizeof *grown);
+        if (grown == NULL) {
+            break;
         }
+        paths = grown;
         size_t length = strlen(folder) + strlen(entry->d_name) + 2;
         paths[*count] = malloc(length);
         if (paths[*count] == NULL) {

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* One write, so that lines of several processes do not mix. */
@@ -97,4 +98,17 @@ void cli_session_close(cli_session *session)
     ladle_file_release(session->file);
     ladle_context_release(session->context);
     memset(session, 0, sizeof *session);
+}
+
+void *cli_grown(void *items, int64_t count, int64_t *capacity, size_t item_nbytes)
+{
+    if (count < *capacity) {
+        return items;
+    }
+    int64_t more = *capacity == 0 ? 16 : *capacity * 2;
+    void *grown = realloc(items, (size_t)more * item_nbytes);
+    if (grown != NULL) {
+        *capacity = more;
+    }
+    return grown;
 }
