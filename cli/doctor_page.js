@@ -90,6 +90,24 @@ function draw(tag, attributes, ...children) {
     return complete(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
+/* Lets a picture be walked through by pointer and by keys. `follow` takes an event of the pointer; `targets` tells
+ * where each key leads from here, for `move_to`. */
+function point_at(element, follow, hide, move_to, targets) {
+    element.addEventListener("pointermove", follow);
+    element.addEventListener("pointerdown", follow);
+    element.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hide());
+    element.addEventListener("blur", hide);
+    element.addEventListener("keydown", (event) => {
+        const target = targets()[event.key];
+        if (event.key === "Escape") {
+            hide();
+        } else if (target !== undefined) {
+            event.preventDefault();
+            move_to(target);
+        }
+    });
+}
+
 function show(id, ...children) {
     const element = by_id(id);
     element.hidden = children.length === 0;

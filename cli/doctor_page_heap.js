@@ -375,24 +375,12 @@ function watch_tiles(element, canvas, tiles, view) {
         }
     };
     const hide = () => (tip.hidden = mark.hidden = true);
-    canvas.addEventListener("pointermove", follow);
-    canvas.addEventListener("pointerdown", follow);
-    canvas.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hide());
-    canvas.addEventListener("blur", hide);
-    canvas.addEventListener("keydown", (event) => {
-        const target = {
-            ArrowLeft: at - 1,
-            ArrowRight: at + 1,
-            ArrowUp: at - view.columns,
-            ArrowDown: at + view.columns,
-            Home: 0,
-            End: tiles.length - 1,
-        }[event.key];
-        if (event.key === "Escape") {
-            hide();
-        } else if (target !== undefined) {
-            event.preventDefault();
-            move_to(target);
-        }
-    });
+    point_at(canvas, follow, hide, move_to, () => ({
+        ArrowLeft: at - 1,
+        ArrowRight: at + 1,
+        ArrowUp: at - view.columns,
+        ArrowDown: at + view.columns,
+        Home: 0,
+        End: tiles.length - 1,
+    }));
 }

@@ -223,29 +223,17 @@ function watch_cursor(chart, svg, g, samples) {
         const x = ((event.clientX - place.left) / place.width) * (g.box.right + 10);
         move_to(nearest(samples.time, g.from + ((x - g.box.left) / (g.box.right - g.box.left)) * g.span));
     };
-    svg.addEventListener("pointermove", follow);
-    svg.addEventListener("pointerdown", follow);
-    svg.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hide());
-    svg.addEventListener("blur", hide);
-    svg.addEventListener("keydown", (event) => {
-        const page = Math.max(1, Math.round(n / 20));
-        const target = {
-            ArrowLeft: at - 1,
-            ArrowRight: at + 1,
-            ArrowDown: at - 1,
-            ArrowUp: at + 1,
-            PageDown: at - page,
-            PageUp: at + page,
-            Home: 0,
-            End: n - 1,
-        }[event.key];
-        if (event.key === "Escape") {
-            hide();
-        } else if (target !== undefined) {
-            event.preventDefault();
-            move_to(target);
-        }
-    });
+    const page = Math.max(1, Math.round(n / 20));
+    point_at(svg, follow, hide, move_to, () => ({
+        ArrowLeft: at - 1,
+        ArrowRight: at + 1,
+        ArrowDown: at - 1,
+        ArrowUp: at + 1,
+        PageDown: at - page,
+        PageUp: at + page,
+        Home: 0,
+        End: n - 1,
+    }));
 }
 
 /* Index of the time that is nearest to `wanted`; times are in order. */
