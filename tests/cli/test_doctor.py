@@ -17,26 +17,8 @@ from typing import Any
 
 import pytest
 
-VERDICTS = {
-    "leak",
-    "fragmentation",
-    "retention",
-    "garbage cycles",
-    "levels off",
-    "file pages",
-    "no growth",
-    "not enough evidence",
-}
-SHARES = [
-    "live",
-    "garbage cycles",
-    "rounding",
-    "free, returnable",
-    "free, pinned",
-    "Python arenas",
-    "file pages",
-    "rest",
-]
+from tests.doctor.words import SHARES, VERDICTS
+
 PROCESS_KEYS = {
     *("pid", "parent", "command", "allocator", "metered", "why_not", "verdict", "sentence"),
     *("cure", "start_s", "end", "peak_rss", "final_rss", "peak_live", "final_live", "garbage"),

@@ -12,22 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.doctor.words import SHARES
+
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = 128
 INTERVAL_MS = 20
 INTERVAL_S = INTERVAL_MS / 1000
 
 KINDS = ("start", "inside", "outside", "before collect", "after collect", "end", "after trim")
-SHARES = (
-    "live",
-    "garbage cycles",
-    "rounding",
-    "free, returnable",
-    "free, pinned",
-    "Python arenas",
-    "file pages",
-    "rest",
-)
 
 _FIGURES = [
     "time_ns",

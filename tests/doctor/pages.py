@@ -1,6 +1,6 @@
 """Reports as `ladle doctor --json` prints them, made up: what the report page is looked at with.
 
-``python tests/doctor/pages.py FOLDER`` writes them all as FOLDER/NAME.json; with --pages also as
+``python -m tests.doctor.pages FOLDER`` writes them all as FOLDER/NAME.json; with --pages also as
 FOLDER/NAME.html.
 """
 
@@ -14,20 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.doctor.words import SHARES
+
 Report = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
 MB = 1_000_000
-SHARES = [
-    "live",
-    "garbage cycles",
-    "rounding",
-    "free, returnable",
-    "free, pinned",
-    "Python arenas",
-    "file pages",
-    "rest",
-]
 PLATFORM = {
     "system": "Linux 6.1.0 x86_64",
     "libc": "glibc 2.36",

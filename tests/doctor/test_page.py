@@ -14,6 +14,7 @@ from tests.cli.conftest import find_tool
 from tests.doctor import pages
 from tests.doctor.browser import Browser
 from tests.doctor.metered import build_folder
+from tests.doctor.words import SHARES
 
 MB = pages.MB
 VIEWS = [(1280, "light"), (1280, "dark"), (375, "light"), (375, "dark")]
@@ -190,7 +191,7 @@ def test_shares_are_stacked_to_rss(show: Open) -> None:
         drawn = browser.evaluate(
             "[...document.querySelectorAll('polygon.band')].map((each) => each.dataset.share)"
         )
-        assert drawn == [name for name in pages.SHARES if any(split[name])]
+        assert drawn == [name for name in SHARES if any(split[name])]
         bands = points_of(browser, "polygon.band")
         (total,) = points_of(browser, "polyline.total")
         floor = np.array([(x, bands[0][-1][1]) for x, _ in total])
@@ -205,7 +206,7 @@ def test_shares_are_stacked_to_rss(show: Open) -> None:
         line = browser.evaluate("Number(document.querySelector('.peak-live').getAttribute('y1'))")
         assert megabytes_at(browser, line) == pytest.approx(416, rel=0.005)
     rows = texts(browser, "#legend tr:not(:has(.share-about))")[1:]
-    at_peak = dict.fromkeys(pages.SHARES, "0 B") | {
+    at_peak = dict.fromkeys(SHARES, "0 B") | {
         "live": "416 MB",
         "rounding": "12.0 MB",
         "free, returnable": "340 MB",
@@ -216,7 +217,7 @@ def test_shares_are_stacked_to_rss(show: Open) -> None:
         "resident (RSS)": "1162 MB",
     }
     assert {row.split("\t")[0]: row.split("\t")[1] for row in rows} == at_peak
-    assert len(texts(browser, "#legend .share-about")) == len(pages.SHARES)
+    assert len(texts(browser, "#legend .share-about")) == len(SHARES)
 
 
 def test_long_run_is_thinned_out_but_keeps_its_extremes(show: Open) -> None:
@@ -262,7 +263,7 @@ def test_cursor_shows_a_sample(show: Open) -> None:
 def test_legend_makes_a_share_stand_out(show: Open) -> None:
     browser = show("fragmentation")
     buttons = texts(browser, ".share-button")
-    assert buttons == pages.SHARES[::-1]
+    assert buttons == list(SHARES[::-1])
     browser.evaluate(f"document.querySelectorAll('.share-button')[{buttons.index('live')}].focus()")
     clear = "[...document.querySelectorAll('.band:not(.faded)')].map((each) => each.dataset.share)"
     assert browser.evaluate(clear) == ["live"]
