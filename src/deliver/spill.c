@@ -5,7 +5,6 @@
 #include "store/disk.h"
 #include "store/scratch_dir.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
