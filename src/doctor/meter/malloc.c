@@ -25,7 +25,7 @@ static __attribute__((noinline)) void free_slowly(void *block)
 
 static __attribute__((noinline)) void free_folding(void *block)
 {
-    meter_fold();
+    meter_fold_free();
     meter_beneath.free(block);
 }
 

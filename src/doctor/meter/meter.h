@@ -117,6 +117,8 @@ void meter_slow_free(void *block);
 void *meter_fold_allocation(void *block);
 /* Adds the thread's unfolded bytes to the process's figures, and takes a sample when one is due. */
 void meter_fold(void);
+/* The same after a free, where it is worth it. */
+void meter_fold_free(void);
 
 static inline void meter_add(_Atomic int64_t *counter, int64_t value)
 {
@@ -176,7 +178,7 @@ static inline void meter_count_free(void *block)
     if (METER_UNLIKELY(usable == 0))
         meter_count_free_asking(block);
     else if (METER_UNLIKELY(meter_store_free(&slot->classes[meter_class_at_once(usable)], (int64_t)usable)))
-        meter_fold();
+        meter_fold_free();
 }
 
 /* --- the process ------------------------------------------------------------------------------ */

@@ -18,7 +18,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { FIRST_SLOTS = 16, MOST_IMAGES = 100000 };
+enum { FIRST_SLOTS = 16, MOST_IMAGES = 100000, METER_CREDIT_PART = 64, METER_CREDIT_NBYTES = 1 << 20 };
+
+/* glibc 2.32 and later: whether the process has one thread. Elsewhere the address is NULL. */
+extern char __libc_single_threaded __attribute__((weak, visibility("default")));
 
 meter_process meter_here;
 _Thread_local meter_thread meter_self __attribute__((tls_model("initial-exec")));
@@ -399,7 +402,7 @@ void meter_count_free_asking(void *block)
 {
     size_t usable = meter_beneath.usable_size(block);
     if (meter_store_free(&meter_self.slot->classes[ladle_size_class(usable)], (int64_t)usable))
-        meter_fold();
+        meter_fold_free();
 }
 
 void *meter_fold_allocation(void *block)
@@ -446,6 +449,23 @@ void meter_slow_free(void *block)
     if (meter_here.options.stacks)
         meter_stacks_free(block, usable);
     if (meter_self.unfolded < -METER_FOLD_NBYTES)
+        meter_fold_free();
+}
+
+static bool is_alone(void)
+{
+    return &__libc_single_threaded != NULL && __libc_single_threaded != 0;
+}
+
+/* What a thread freed it may allocate next: then nothing has to be folded, and a large block that comes and goes costs
+ * what a small one does. Other threads, looking for the peak, take it as live until then; so beside others it is a
+ * small part of that. */
+void meter_fold_free(void)
+{
+    if (atomic_load_explicit(&meter_here.state, memory_order_acquire) != METER_ON)
+        return;
+    int64_t live = atomic_load_explicit(&meter_here.header->live, memory_order_relaxed);
+    if (meter_self.unfolded < -(is_alone() ? METER_CREDIT_NBYTES : live / METER_CREDIT_PART))
         meter_fold();
 }
 
