@@ -1,10 +1,19 @@
-"""The order of the tests: what builds or asks ROOT first, so that no worker ends alone with it."""
+"""What holds for all tests: their order, and that programs they start can be interrupted."""
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
+# What builds or asks ROOT comes first, so that no worker ends alone with it.
 FIRST = ("hostile", "rntuple")
+
+
+def pytest_configure() -> None:
+    """In the background of a shell SIGINT is ignored, and programs that are started inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
