@@ -11,7 +11,7 @@ FIRST = ("hostile", "rntuple")
 
 
 def pytest_configure() -> None:
-    """In the background of a shell SIGINT is ignored, and programs that are started inherit that."""
+    """In a shell's background SIGINT is ignored, which programs that are started inherit."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -471,6 +471,13 @@ def test_many_processes_fit_the_screen(doctor: Doctor) -> None:
 # --- signals --------------------------------------------------------------------------------------
 
 
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until the program has made the file."""
+    while not path.exists():
+        assert process.poll() is None, "it ended too soon"
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_stop(tool: Path, scratch: Path, tmp_path: Path, number: signal.Signals) -> None:
     ready = tmp_path / "ready"
@@ -487,8 +494,7 @@ def test_told_to_stop(tool: Path, scratch: Path, tmp_path: Path, number: signal.
         env={**os.environ, "TMPDIR": str(scratch)},
         encoding="utf-8",
     ) as process:
-        while not ready.exists():
-            time.sleep(0.01)
+        wait_for(ready, process)
         process.send_signal(number)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + number
@@ -514,8 +520,7 @@ def test_command_that_handles_the_signal(tool: Path, scratch: Path, tmp_path: Pa
         encoding="utf-8",
         start_new_session=True,
     ) as process:
-        while not ready.exists():
-            time.sleep(0.01)
+        wait_for(ready, process)
         time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)

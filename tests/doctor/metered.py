@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -199,19 +198,20 @@ def run_metered(
     recording = None
     begin = time.monotonic()
     with (folder / "output").open("w+") as output:
-        process = subprocess.Popen(list(map(str, command)), stdout=output, env=variables)
-        while process.poll() is None:
-            if kill_after is not None and time.monotonic() - begin > kill_after:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                break
-            recording = recording or _open(folder, process.pid)
-            sample = Sample()
-            if recording and not library().ladle_recording_observe(
-                recording, ctypes.byref(sample), None
-            ):
-                outside.append(sample)
-            time.sleep(INTERVAL_S)
+        with subprocess.Popen(list(map(str, command)), stdout=output, env=variables) as process:
+            try:
+                while process.poll() is None:
+                    if kill_after is not None and time.monotonic() - begin > kill_after:
+                        break
+                    recording = recording or _open(folder, process.pid)
+                    sample = Sample()
+                    if recording and not library().ladle_recording_observe(
+                        recording, ctypes.byref(sample), None
+                    ):
+                        outside.append(sample)
+                    time.sleep(INTERVAL_S)
+            finally:  # whatever ends the watch, the program does not stay
+                process.kill()
         output.seek(0)
         text = output.read()
     recording = recording or _open(folder, process.pid)
