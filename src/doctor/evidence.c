@@ -3,11 +3,14 @@
 
 #include <string.h>
 
-/* Start-up ends when most of the program's files are loaded, and a third of what is left of the run is over. */
+/* Start-up ends when most of the program's files are loaded, and a third of what is left of the run is over: of a short
+ * run half a second, in which queues and pools fill up, but no more than a half. */
 #define LOADED_SHARE 0.95
 #define LOADED_NBYTES ((int64_t)2 << 20) /* less than this is no loading of libraries */
 #define LOADED_LATEST 0.6                /* files that come later are not those of a start */
 #define SETTLED_SHARE (1.0 / 3)
+#define SETTLED_SHARE_MOST 0.5
+#define SETTLED_LEAST_S 0.5
 /* What happens last is the program's own tidying up: not part of a trend. */
 #define TIDYING_SHARE 0.05
 /* Bins should hold several samples, so that a floor is one. */
@@ -304,7 +307,10 @@ void ladle_evidence_gather(ladle_evidence *evidence, const ladle_sample *samples
     if (!(evidence->span_s > 0))
         return;
     int64_t loaded = loaded_at(evidence);
-    evidence->settled_ns = loaded + (int64_t)(SETTLED_SHARE * (double)(evidence->end_ns - loaded));
+    double left_s = (double)(evidence->end_ns - loaded) * 1e-9;
+    double least_s = SETTLED_LEAST_S < SETTLED_SHARE_MOST * left_s ? SETTLED_LEAST_S : SETTLED_SHARE_MOST * left_s;
+    double settled_s = SETTLED_SHARE * left_s > least_s ? SETTLED_SHARE * left_s : least_s;
+    evidence->settled_ns = loaded + (int64_t)(settled_s * 1e9);
     int64_t cut = evidence->end_ns - (int64_t)(TIDYING_SHARE * (double)(evidence->end_ns - evidence->begin_ns));
     ladle_bins_fill(&evidence->all, samples, evidence->working, evidence->begin_ns, cut);
     ladle_bins_fill(&evidence->settled, samples, evidence->working, evidence->settled_ns, cut);
