@@ -46,7 +46,8 @@ typedef struct ladle_sample {
     int64_t live_requested; /* bytes that the program asked for and did not free; by class a close estimate */
     int64_t live_usable;    /* the same, as rounded up by the allocator */
     int64_t live_blocks;
-    int64_t peak_live; /* highest live_usable so far, within 64 KiB for each thread */
+    /* Highest live_usable so far, within 64 KiB for each thread; of several threads up to 1/64 and 1 MiB too high. */
+    int64_t peak_live;
     int64_t allocations, frees;
     int64_t allocated; /* bytes, usable, since the start: the rate */
     /* the allocator */

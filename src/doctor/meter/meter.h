@@ -29,6 +29,10 @@
 
 /* A thread folds what it has into the process's figures when that differs by more than this. */
 #define METER_FOLD_NBYTES ((int64_t)65536)
+/* What it freed may be more: other threads, looking for the peak, take it as live until it is folded, so all of them
+ * together may have such a part of what is live. Alone it misleads nobody, itself included. */
+#define METER_CREDIT_PART ((int64_t)64)
+#define METER_CREDIT_NBYTES ((int64_t)1 << 20)
 /* It looks at the clock, too, after so many allocations of one size class. A power of two. */
 #define METER_FOLD_CALLS ((int64_t)1024)
 
@@ -117,7 +121,7 @@ void meter_slow_free(void *block);
 void *meter_fold_allocation(void *block);
 /* Adds the thread's unfolded bytes to the process's figures, and takes a sample when one is due. */
 void meter_fold(void);
-/* The same after a free, where it is worth it. */
+/* The same after a free, where the thread has more than it may keep. */
 void meter_fold_free(void);
 
 static inline void meter_add(_Atomic int64_t *counter, int64_t value)

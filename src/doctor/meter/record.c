@@ -18,7 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { FIRST_SLOTS = 16, MOST_IMAGES = 100000, METER_CREDIT_PART = 64, METER_CREDIT_NBYTES = 1 << 20 };
+enum { FIRST_SLOTS = 16, MOST_IMAGES = 100000 };
 
 /* glibc 2.32 and later: whether the process has one thread. Elsewhere the address is NULL. */
 extern char __libc_single_threaded __attribute__((weak, visibility("default")));
@@ -458,14 +458,18 @@ static bool is_alone(void)
 }
 
 /* What a thread freed it may allocate next: then nothing has to be folded, and a large block that comes and goes costs
- * what a small one does. Other threads, looking for the peak, take it as live until then; so beside others it is a
- * small part of that. */
+ * what a small one does. */
 void meter_fold_free(void)
 {
     if (atomic_load_explicit(&meter_here.state, memory_order_acquire) != METER_ON)
         return;
-    int64_t live = atomic_load_explicit(&meter_here.header->live, memory_order_relaxed);
-    if (meter_self.unfolded < -(is_alone() ? METER_CREDIT_NBYTES : live / METER_CREDIT_PART))
+    int64_t credit = METER_CREDIT_NBYTES;
+    if (!is_alone()) {
+        const ladle_meter_header *header = meter_here.header;
+        int64_t threads = atomic_load_explicit(&header->slots_used, memory_order_relaxed);
+        credit = atomic_load_explicit(&header->live, memory_order_relaxed) / (METER_CREDIT_PART * threads);
+    }
+    if (meter_self.unfolded < -credit)
         meter_fold();
 }
 
