@@ -1,6 +1,8 @@
 /* Samples into bins of time, and what is known of a run as a whole. */
 #include "doctor/evidence.h"
 
+#include "base/checked.h"
+
 #include <string.h>
 
 /* Start-up ends when most of the program's files are loaded, and a third of what is left of the run is over: of a short
@@ -8,9 +10,9 @@
 #define LOADED_SHARE 0.95
 #define LOADED_NBYTES ((int64_t)2 << 20) /* less than this is no loading of libraries */
 #define LOADED_LATEST 0.6                /* files that come later are not those of a start */
-#define SETTLED_SHARE (1.0 / 3)
-#define SETTLED_SHARE_MOST 0.5
-#define SETTLED_LEAST_S 0.5
+#define SETTLED_PART 3
+#define SETTLED_PART_MOST 2
+#define SETTLED_LEAST_NS ((int64_t)500000000)
 /* What happens last is the program's own tidying up: not part of a trend. */
 #define TIDYING_SHARE 0.05
 /* Bins should hold several samples, so that a floor is one. */
@@ -307,10 +309,8 @@ void ladle_evidence_gather(ladle_evidence *evidence, const ladle_sample *samples
     if (!(evidence->span_s > 0))
         return;
     int64_t loaded = loaded_at(evidence);
-    double left_s = (double)(evidence->end_ns - loaded) * 1e-9;
-    double least_s = SETTLED_LEAST_S < SETTLED_SHARE_MOST * left_s ? SETTLED_LEAST_S : SETTLED_SHARE_MOST * left_s;
-    double settled_s = SETTLED_SHARE * left_s > least_s ? SETTLED_SHARE * left_s : least_s;
-    evidence->settled_ns = loaded + (int64_t)(settled_s * 1e9);
+    int64_t left = evidence->end_ns - loaded, least = ladle_min(SETTLED_LEAST_NS, left / SETTLED_PART_MOST);
+    evidence->settled_ns = loaded + ladle_max(left / SETTLED_PART, least);
     int64_t cut = evidence->end_ns - (int64_t)(TIDYING_SHARE * (double)(evidence->end_ns - evidence->begin_ns));
     ladle_bins_fill(&evidence->all, samples, evidence->working, evidence->begin_ns, cut);
     ladle_bins_fill(&evidence->settled, samples, evidence->working, evidence->settled_ns, cut);
