@@ -212,9 +212,9 @@ class Worker:
         finally:
             with self.changed:
                 answers += [State.LEFT] * (len(batch) - len(answers))
-                answers.reverse()
-                for slot in batch:  # of what nobody wants nothing is left when they hear of it
-                    self._settle(slot, answers.pop(), limit)
+                for slot, answer in zip(batch, answers, strict=True):
+                    self._settle(slot, answer, limit)
+                del answers, answer  # of what nobody wants nothing is left when they hear of it
                 self.changed.notify_all()
 
     def _settle(self, slot: Slot, answer: _core.Lease | Exception | State, limit: int) -> None:
