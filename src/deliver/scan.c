@@ -43,6 +43,9 @@ struct ladle_scan {
     bool cannot_spill;      /* the producer's: there is no place for a file */
     ladle_spill *spills[3]; /* the producer's: one is written, one waits, and of one the last step may be being read */
     bool is_awaited;        /* the caller has come for a step since he got the last one */
+    ladle_scan_pace pace;   /* how fast steps are made and used */
+    int64_t given_nbytes;   /* of the step that the caller works on; 0: none */
+    double given_at;        /* and since when */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
@@ -69,6 +72,33 @@ static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part
     return chosen;
 }
 
+/* What may wait when a window of `nbytes` is begun. Where decoding takes as long as the caller does with what it makes,
+ * a whole window must wait for neither to wait for the other. A slow caller needs less to have work meanwhile; a fast one
+ * waits for the decoder whatever is ahead, and gets back the more of its time the more of it there is. */
+double ladle_scan_ahead(const ladle_scan_pace *pace, double nbytes)
+{
+    double part = 0;
+    if (pace->use > 0 && pace->use < pace->make)
+        part = 2 * pace->use / pace->make;
+    else if (pace->use > 0)
+        part = 1.25 * pace->make / pace->use;
+    double ahead = nbytes * (part < 1 ? part : 1);
+    return ahead > WINDOW_NBYTES ? ahead : WINDOW_NBYTES;
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* Seconds that a byte took, into what is known of those before it. */
+static void note(double *pace, double took, double nbytes)
+{
+    *pace = *pace > 0 ? 0.75 * *pace + 0.25 * took / nbytes : took / nbytes;
+}
+
 /* In a forked child the thread is gone, and what it held or worked with when the process forked is not: nothing of the
  * scan, nor of its context, can be touched there. */
 static bool is_forked_off(const ladle_scan *scan)
@@ -81,13 +111,14 @@ static ladle_status refuse_in_child(ladle_error *error)
     return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
 }
 
-/* Waits until what is going to be decoded fits, and, where it is going to be in a file, the caller has had half
+/* Waits until what is going to be decoded fits and it is time for it, and, where it is going to be in a file, the caller has had half
  * of the one before; false: the scan was stopped. */
 static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes)
 {
     pthread_mutex_lock(&scan->lock);
     while (!atomic_load(&scan->stop) && scan->steps != NULL &&
            ((double)scan->waiting_nbytes + nbytes > (double)scan->options.budget_nbytes ||
+            (nbytes > 0 && (double)scan->waiting_nbytes > ladle_scan_ahead(&scan->pace, nbytes)) ||
             (spilled_nbytes > 0 && (double)scan->spilled_nbytes > spilled_nbytes / 2)))
         pthread_cond_wait(&scan->room, &scan->lock);
     pthread_mutex_unlock(&scan->lock);
@@ -108,6 +139,14 @@ static bool is_alone(ladle_scan *scan, bool waits)
     }
     pthread_mutex_unlock(&scan->lock);
     return alone || waits;
+}
+
+/* With the lock held, by the caller: he is done with the step before. */
+static void note_use(ladle_scan *scan)
+{
+    if (scan->given_nbytes > 0)
+        note(&scan->pace.use, seconds() - scan->given_at, (double)scan->given_nbytes);
+    scan->given_nbytes = 0;
 }
 
 /* With the lock held, by the caller, for whom there is no step: says that he waits. */
@@ -223,6 +262,7 @@ static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, lad
     if (offsets * entries > sight->offsets_nbytes)
         entries = sight->offsets_nbytes / offsets;
     sight->nbytes = part->nbytes_per_entry * entries * 1.0625;
+    sight->enough_nbytes = 0;
     return !scan->cannot_spill && scan->options.step_entries == 0 &&
            part->nbytes_per_entry * entries > budget + next->nbytes;
 }
@@ -278,7 +318,8 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     int64_t failed_stop;
     double budget = (double)scan->options.budget_nbytes, nbytes = 0;
     /* A step more than the budget is decoded at once: see choose_window. */
-    ladle_scan_sight sight = {(budget + (double)scan->options.step_nbytes) * 1.25, budget / 3}, far;
+    double step = (double)scan->options.step_nbytes;
+    ladle_scan_sight sight = {(budget + step) * 1.25, budget / 3, WINDOW_NBYTES + 2 * step}, far;
     /* What fails for want of memory is tried again when the scan is alone. */
     bool alone = is_alone(scan, false);
     while (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, &error) != LADLE_OK) {
@@ -300,6 +341,7 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     ladle_scan_step *first;
     ladle_status status;
     alone = is_alone(scan, false);
+    double begin = seconds();
     for (;;) {
         status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
         if ((status == LADLE_OK ? !is_short_of_memory(first) : !is_of_memory((int32_t)status)) || (n == 1 && alone))
@@ -308,6 +350,9 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
         alone = n == 1 ? is_alone(scan, true) : alone;
         n = 1;
     }
+    pthread_mutex_lock(&scan->lock);
+    note(&scan->pace.make, seconds() - begin, nbytes + 1);
+    pthread_mutex_unlock(&scan->lock);
     const ladle_scan_reach *last = (const ladle_scan_reach *)part->reaches.items + part->n_used + n - 1;
     if (status != LADLE_OK)
         first = failed_step(part, last->stop, &error);
@@ -455,6 +500,7 @@ bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&scan->lock);
+    note_use(scan);
     int result = 0;
     if (!is_ready(scan))
         come_for_step(scan);
@@ -484,6 +530,7 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
     if (is_forked_off(scan))
         return refuse_in_child(error);
     pthread_mutex_lock(&scan->lock);
+    note_use(scan);
     while (!is_ready(scan)) {
         if (scan->has_thread) {
             come_for_step(scan);
@@ -497,6 +544,8 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
         scan->steps = next->next;
         scan->is_awaited = false;
         *place_of(scan, next) -= next->step.nbytes;
+        scan->given_nbytes = next->step.nbytes;
+        scan->given_at = seconds();
         pthread_cond_signal(&scan->room);
     }
     pthread_mutex_unlock(&scan->lock);

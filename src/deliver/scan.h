@@ -82,6 +82,16 @@ typedef struct ladle_scan_step {
     ladle_error error;
 } ladle_scan_step;
 
+/* Seconds for a byte of steps; 0: not known. */
+typedef struct ladle_scan_pace {
+    double make, use; /* the decoder's, the caller's */
+} ladle_scan_pace;
+
+/* --- scan.c ----------------------------------------------------------------------------------- */
+
+/* How many bytes may wait when a window of `nbytes` is begun: memory is worth it where it saves waiting. */
+double ladle_scan_ahead(const ladle_scan_pace *pace, double nbytes);
+
 /* --- scan_part.c ------------------------------------------------------------------------------ */
 
 /* Returns owned. Checks the columns and the range. */
@@ -98,6 +108,7 @@ void ladle_scan_forget_horizon(ladle_scan_part *part);
 typedef struct ladle_scan_sight {
     double nbytes;         /* decoded data that it is worth to know of */
     double offsets_nbytes; /* that the offsets of the horizon may take */
+    double enough_nbytes;  /* behind which the next border of clusters is far enough, where bytes rule */
 } ladle_scan_sight;
 
 /* Sees to it that part->reaches has a step that is not used. On failure *failed_stop is where the entries end that it

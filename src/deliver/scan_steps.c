@@ -225,10 +225,16 @@ static ladle_status find_steps(ladle_scan_part *part, const ladle_scan_options *
     return LADLE_OK;
 }
 
+/* The first border of clusters at `entry` or behind it, or the part's stop. */
+static int64_t border_from(const ladle_scan_part *part, int64_t entry)
+{
+    int64_t i = ladle_lower_bound(part->borders, part->n_borders, sizeof *part->borders, entry);
+    return i < part->n_borders ? ladle_min(part->borders[i], part->stop) : part->stop;
+}
+
 int64_t ladle_scan_next_border(const ladle_scan_part *part)
 {
-    int64_t i = ladle_lower_bound(part->borders, part->n_borders, sizeof *part->borders, part->at + 1);
-    return i < part->n_borders ? ladle_min(part->borders[i], part->stop) : part->stop;
+    return border_from(part, part->at + 1);
 }
 
 /* How many entries to look ahead at first. */
@@ -240,8 +246,13 @@ static int64_t first_span(const ladle_scan_part *part, const ladle_scan_options 
         span = sight.offsets_nbytes / offsets;
     if (part->nbytes_per_entry * span > sight.nbytes)
         span = sight.nbytes / part->nbytes_per_entry;
-    if (part->nbytes_per_entry <= 0 && (double)(ladle_scan_next_border(part) - part->at) < span)
-        span = (double)(ladle_scan_next_border(part) - part->at); /* nothing is known: a cluster */
+    double enough = 1; /* nothing is known: a cluster */
+    if (part->nbytes_per_entry > 0)
+        enough = options->step_entries > 0 ? span : sight.enough_nbytes / part->nbytes_per_entry;
+    if (enough < span) {
+        double far_enough = (double)(border_from(part, part->at + ladle_max((int64_t)enough, 1)) - part->at);
+        span = far_enough < span ? far_enough : span;
+    }
     int64_t whole = ladle_max(span < (double)rest ? (int64_t)span : rest, LEAST_AHEAD);
     if (options->step_entries > 0) {
         int64_t n_steps = ladle_min(ladle_max(whole / options->step_entries, 1), MOST_REACHES);
