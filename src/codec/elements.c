@@ -105,23 +105,6 @@ bool ladle_element_is_plain(uint16_t element, ladle_dtype dtype)
 
 /* --- values ------------------------------------------------------------------------------------------------------ */
 
-#define UNZIGZAG(type)                                                           \
-    do {                                                                         \
-        type *values = to;                                                       \
-        for (int64_t i = 0; i < n; i++)                                          \
-            values[i] = (type)((values[i] >> 1) ^ ((type)0 - (values[i] & 1u))); \
-    } while (0)
-
-static void unzigzag(void *to, int64_t n, int size)
-{
-    if (size == 2)
-        UNZIGZAG(uint16_t);
-    else if (size == 4)
-        UNZIGZAG(uint32_t);
-    else
-        UNZIGZAG(uint64_t);
-}
-
 /* Of a binary16, as a binary32. The exponent's bias grows by 112; by 224 for infinity and NaN, whose exponents are all
  * ones. Subnormals, and zero, count units of 2^-24. Both ways are computed for each element, and a mask chooses. */
 static inline float half_value(const uint8_t *from)
@@ -206,11 +189,9 @@ static void decode_chunk(const ladle_encoding *encoding, ladle_dtype dtype, uint
         ladle_unpack_bits(stored, page, nbytes, encoding->bits, first, n);
         convert_packed(encoding, dtype, to, stored, n);
     } else if (kind->is_split && size == disk_size) {
-        ladle_unsplit(to, page + first, count, n, size);
-        if (kind->is_zigzag)
-            unzigzag(to, n, size);
+        ladle_unsplit(to, page + first, count, n, size, kind->is_zigzag);
     } else if (kind->is_split) {
-        ladle_unsplit(stored, page + first, count, n, disk_size);
+        ladle_unsplit(stored, page + first, count, n, disk_size, false);
         convert_reals(encoding, dtype, to, (const uint8_t *)stored, n);
     } else {
         convert_reals(encoding, dtype, to, page + first * disk_size, n);
@@ -220,7 +201,7 @@ static void decode_chunk(const ladle_encoding *encoding, ladle_dtype dtype, uint
 /* The output is fresh memory: fetched for writing a page ahead, it is there when its turn comes. */
 static void prefetch(const uint8_t *to, int64_t nbytes)
 {
-    enum { AHEAD = 4096, LINE = 64 };
+    enum { AHEAD = 2048, LINE = 64 };
     for (int64_t at = 0; at < nbytes; at += LINE)
         __builtin_prefetch((const void *)((uintptr_t)to + AHEAD + (uintptr_t)at), 1); /* may lie beyond the end */
 }
@@ -259,13 +240,13 @@ static void load_elements(const ladle_encoding *encoding, uint64_t *restrict to,
     bool is_split = ladle_element_kinds[encoding->element].is_split;
     if (encoding->bits == 64) {
         if (is_split)
-            ladle_unsplit(to, page + first, count, n, 8);
+            ladle_unsplit(to, page + first, count, n, 8, false);
         else
             memcpy(to, page + first * 8, (size_t)n * 8);
         return;
     }
     if (is_split)
-        ladle_unsplit(narrow, page + first, count, n, 4);
+        ladle_unsplit(narrow, page + first, count, n, 4, false);
     else
         memcpy(narrow, page + first * 4, (size_t)n * 4);
     for (int64_t i = 0; i < n; i++)

@@ -1,18 +1,20 @@
-/* Un-splitting: byte planes -> values, by interleaving the planes pair by pair. */
+/* Un-splitting: byte planes -> values, by interleaving the planes pair by pair; and what zigzag made of integers. */
 #include "codec/elements_kernels.h"
 
 #include <string.h>
 
 /* Values [i, n), by shifts: what is left over, and all of them on machines without the kernels below. */
-#define UNSPLIT_REST(type, gather)                                     \
-    for (; i < n; i++) {                                               \
-        type value = (type)(gather);                                   \
-        memcpy(out + i * (int64_t)sizeof value, &value, sizeof value); \
+#define UNSPLIT_REST(type, gather)                                           \
+    for (; i < n; i++) {                                                     \
+        type value = (type)(gather);                                         \
+        if (zigzag)                                                          \
+            value = (type)((value >> 1) ^ ((type)0 - (value & (type)1)));    \
+        memcpy(out + i * (int64_t)sizeof value, &value, sizeof value);       \
     }
 #define PLANE(type, k) (type)((type)planes[(k)*stride + i] << (8 * (k)))
 
 static void unsplit_rest(uint8_t *restrict out, const uint8_t *restrict planes, int64_t stride, int64_t i, int64_t n,
-                         int size)
+                         int size, bool zigzag)
 {
     if (size == 2) {
         UNSPLIT_REST(uint16_t, PLANE(uint16_t, 0) | PLANE(uint16_t, 1))
@@ -40,13 +42,29 @@ static inline void store16(uint8_t *to, __m128i value)
     _mm_storeu_si128((__m128i *)(void *)to, value);
 }
 
-static int64_t unsplit2_sse2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n)
+/* Half of each value, and all bits turned where it was odd. */
+static inline __m128i unzigzag16(__m128i v, int size)
+{
+    __m128i zero = _mm_setzero_si128();
+    if (size == 2)
+        return _mm_xor_si128(_mm_srli_epi16(v, 1), _mm_sub_epi16(zero, _mm_and_si128(v, _mm_set1_epi16(1))));
+    if (size == 4)
+        return _mm_xor_si128(_mm_srli_epi32(v, 1), _mm_sub_epi32(zero, _mm_and_si128(v, _mm_set1_epi32(1))));
+    return _mm_xor_si128(_mm_srli_epi64(v, 1), _mm_sub_epi64(zero, _mm_and_si128(v, _mm_set1_epi64x(1))));
+}
+
+static inline void put16(uint8_t *to, __m128i v, int size, bool zigzag)
+{
+    store16(to, zigzag ? unzigzag16(v, size) : v);
+}
+
+static int64_t unsplit2_sse2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag)
 {
     int64_t i = 0;
     for (; i + 16 <= n; i += 16) {
         __m128i a = load16(p + i), b = load16(p + stride + i);
-        store16(out + 2 * i, _mm_unpacklo_epi8(a, b));
-        store16(out + 2 * i + 16, _mm_unpackhi_epi8(a, b));
+        put16(out + 2 * i, _mm_unpacklo_epi8(a, b), 2, zigzag);
+        put16(out + 2 * i + 16, _mm_unpackhi_epi8(a, b), 2, zigzag);
     }
     return i;
 }
@@ -64,19 +82,19 @@ static inline void quadruples16(__m128i v[4], const uint8_t *p, int64_t stride)
     v[3] = _mm_unpackhi_epi16(ab, cd);
 }
 
-static int64_t unsplit4_sse2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n)
+static int64_t unsplit4_sse2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag)
 {
     int64_t i = 0;
     for (; i + 16 <= n; i += 16) {
         __m128i v[4];
         quadruples16(v, p + i, stride);
         for (int k = 0; k < 4; k++)
-            store16(out + 4 * i + 16 * k, v[k]);
+            put16(out + 4 * i + 16 * k, v[k], 4, zigzag);
     }
     return i;
 }
 
-static int64_t unsplit8_sse2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n)
+static int64_t unsplit8_sse2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag)
 {
     int64_t i = 0;
     for (; i + 16 <= n; i += 16) {
@@ -84,8 +102,8 @@ static int64_t unsplit8_sse2(uint8_t *out, const uint8_t *p, int64_t stride, int
         quadruples16(low, p + i, stride);
         quadruples16(high, p + 4 * stride + i, stride);
         for (int k = 0; k < 4; k++) {
-            store16(out + 8 * i + 32 * k, _mm_unpacklo_epi32(low[k], high[k]));
-            store16(out + 8 * i + 32 * k + 16, _mm_unpackhi_epi32(low[k], high[k]));
+            put16(out + 8 * i + 32 * k, _mm_unpacklo_epi32(low[k], high[k]), 8, zigzag);
+            put16(out + 8 * i + 32 * k + 16, _mm_unpackhi_epi32(low[k], high[k]), 8, zigzag);
         }
     }
     return i;
@@ -100,19 +118,36 @@ AVX2 static inline __m256i load32(const uint8_t *from)
     return _mm256_loadu_si256((const __m256i *)(const void *)from);
 }
 
-/* The halves of a and b that belong together, `apart` bytes from each other. */
-AVX2 static inline void store_halves(uint8_t *to, int64_t apart, __m256i a, __m256i b)
+AVX2 static inline __m256i unzigzag32(__m256i v, int size)
 {
+    __m256i zero = _mm256_setzero_si256();
+    if (size == 2)
+        return _mm256_xor_si256(_mm256_srli_epi16(v, 1),
+                                _mm256_sub_epi16(zero, _mm256_and_si256(v, _mm256_set1_epi16(1))));
+    if (size == 4)
+        return _mm256_xor_si256(_mm256_srli_epi32(v, 1),
+                                _mm256_sub_epi32(zero, _mm256_and_si256(v, _mm256_set1_epi32(1))));
+    return _mm256_xor_si256(_mm256_srli_epi64(v, 1),
+                            _mm256_sub_epi64(zero, _mm256_and_si256(v, _mm256_set1_epi64x(1))));
+}
+
+/* The halves of a and b that belong together, `apart` bytes from each other. */
+AVX2 static inline void put_halves(uint8_t *to, int64_t apart, __m256i a, __m256i b, int size, bool zigzag)
+{
+    if (zigzag) {
+        a = unzigzag32(a, size);
+        b = unzigzag32(b, size);
+    }
     _mm256_storeu_si256((__m256i *)(void *)to, _mm256_permute2x128_si256(a, b, 0x20));
     _mm256_storeu_si256((__m256i *)(void *)(to + apart), _mm256_permute2x128_si256(a, b, 0x31));
 }
 
-AVX2 static int64_t unsplit2_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n)
+AVX2 static int64_t unsplit2_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag)
 {
     int64_t i = 0;
     for (; i + 32 <= n; i += 32) {
         __m256i a = load32(p + i), b = load32(p + stride + i);
-        store_halves(out + 2 * i, 32, _mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b));
+        put_halves(out + 2 * i, 32, _mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b), 2, zigzag);
     }
     return i;
 }
@@ -130,19 +165,19 @@ AVX2 static inline void quadruples32(__m256i v[4], const uint8_t *p, int64_t str
     v[3] = _mm256_unpackhi_epi16(ab, cd);
 }
 
-AVX2 static int64_t unsplit4_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n)
+AVX2 static int64_t unsplit4_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag)
 {
     int64_t i = 0;
     for (; i + 32 <= n; i += 32) {
         __m256i v[4];
         quadruples32(v, p + i, stride);
-        store_halves(out + 4 * i, 64, v[0], v[1]);
-        store_halves(out + 4 * i + 32, 64, v[2], v[3]);
+        put_halves(out + 4 * i, 64, v[0], v[1], 4, zigzag);
+        put_halves(out + 4 * i + 32, 64, v[2], v[3], 4, zigzag);
     }
     return i;
 }
 
-AVX2 static int64_t unsplit8_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n)
+AVX2 static int64_t unsplit8_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag)
 {
     int64_t i = 0;
     for (; i + 32 <= n; i += 32) {
@@ -150,25 +185,25 @@ AVX2 static int64_t unsplit8_avx2(uint8_t *out, const uint8_t *p, int64_t stride
         quadruples32(low, p + i, stride);
         quadruples32(high, p + 4 * stride + i, stride);
         for (int k = 0; k < 4; k++)
-            store_halves(out + 8 * i + 32 * k, 128, _mm256_unpacklo_epi32(low[k], high[k]),
-                         _mm256_unpackhi_epi32(low[k], high[k]));
+            put_halves(out + 8 * i + 32 * k, 128, _mm256_unpacklo_epi32(low[k], high[k]),
+                       _mm256_unpackhi_epi32(low[k], high[k]), 8, zigzag);
     }
     return i;
 }
 
-void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, int size)
+void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, int size, bool zigzag)
 {
-    typedef int64_t kernel(uint8_t * out, const uint8_t *p, int64_t stride, int64_t n);
+    typedef int64_t kernel(uint8_t * out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag);
     static kernel *const sse2[] = {unsplit2_sse2, unsplit4_sse2, unsplit8_sse2};
     static kernel *const avx2[] = {unsplit2_avx2, unsplit4_avx2, unsplit8_avx2};
     int which = size == 2 ? 0 : size == 4 ? 1 : 2;
-    int64_t done = __builtin_cpu_supports("avx2") ? avx2[which](to, planes, stride, n) : 0;
-    done += sse2[which]((uint8_t *)to + done * size, planes + done, stride, n - done);
-    unsplit_rest(to, planes, stride, done, n, size);
+    int64_t done = __builtin_cpu_supports("avx2") ? avx2[which](to, planes, stride, n, zigzag) : 0;
+    done += sse2[which]((uint8_t *)to + done * size, planes + done, stride, n - done, zigzag);
+    unsplit_rest(to, planes, stride, done, n, size, zigzag);
 }
 #else
-void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, int size)
+void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, int size, bool zigzag)
 {
-    unsplit_rest(to, planes, stride, 0, n, size);
+    unsplit_rest(to, planes, stride, 0, n, size, zigzag);
 }
 #endif
