@@ -66,7 +66,7 @@ LADLE_API void ladle_context_memory(ladle_context *context, ladle_memory_info *i
 /* Gives free blocks of the pool back to the system. Returns the bytes given back. */
 LADLE_API int64_t ladle_context_trim(ladle_context *context);
 
-/* Sets how many free bytes the pool may keep at most (default 64 MiB); the surplus goes back at once. While there are
+/* Sets how many free bytes the pool may keep at most (default 128 MiB); the surplus goes back at once. While there are
  * caches and all of them have budgets, it keeps an eighth of what these allow in memory, at least 1 MiB. */
 LADLE_API void ladle_context_set_pool(ladle_context *context, int64_t max_nbytes);
 

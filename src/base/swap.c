@@ -1,6 +1,8 @@
 #include "base/swap.h"
 
 #include "base/bytes.h"
+#include "base/checked.h"
+#include "base/far.h"
 
 #include <string.h>
 
@@ -31,11 +33,26 @@ void ladle_swap_scalar(void *to, const void *from, int64_t count, int size)
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
-/* The output is fresh memory: fetched for writing a page ahead, it is there when its turn comes. */
-enum { PREFETCH_NBYTES = 4096 };
+/* The output is fresh memory: fetched for writing, it is there when its turn comes. Half a page ahead: a whole one
+ * looks to the processor like the line that is being stored. */
+enum { PREFETCH_NBYTES = 2048 };
+
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static inline void swap_line(uint8_t *out, const uint8_t *in, __m256i shuffle, bool far)
+{
+    for (int k = 0; k < 64; k += 32) {
+        __m256i *to = (__m256i *)(void *)(out + k);
+        __m256i value = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i *)(const void *)(in + k)), shuffle);
+        if (far)
+            _mm256_stream_si256(to, value);
+        else
+            _mm256_storeu_si256(to, value);
+    }
+}
 
 /* The baseline has no byte shuffle; every x86 server of the last ten years has AVX2. */
-__attribute__((target("avx2"))) static int64_t swap_avx2(uint8_t *out, const uint8_t *in, int64_t nbytes, int size)
+AVX2 static int64_t swap_avx2(uint8_t *out, const uint8_t *in, int64_t nbytes, int size, bool far)
 {
     static const uint8_t orders[3][16] = {{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14},
                                           {3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12},
@@ -43,26 +60,29 @@ __attribute__((target("avx2"))) static int64_t swap_avx2(uint8_t *out, const uin
     const uint8_t *order = orders[size == 2 ? 0 : size == 4 ? 1 : 2];
     const __m256i shuffle = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)order));
     int64_t i = 0;
+    for (; far && i + 64 <= nbytes; i += 64)
+        swap_line(out + i, in + i, shuffle, true);
     for (; i + 64 <= nbytes; i += 64) {
         __builtin_prefetch(out + i + PREFETCH_NBYTES, 1); /* a hint: may lie beyond the end */
-        __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(in + i));
-        __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(in + i + 32));
-        _mm256_storeu_si256((__m256i *)(void *)(out + i), _mm256_shuffle_epi8(a, shuffle));
-        _mm256_storeu_si256((__m256i *)(void *)(out + i + 32), _mm256_shuffle_epi8(b, shuffle));
+        swap_line(out + i, in + i, shuffle, false);
     }
     return i;
 }
 
-void ladle_swap(void *to, const void *from, int64_t count, int size)
+void ladle_swap(void *to, const void *from, int64_t count, int size, bool far)
 {
-    int64_t done = 0;
+    uint8_t *out = to;
+    const uint8_t *in = from;
+    int64_t done = far && size > 1 ? ladle_min(count, ladle_far_head(to) / size) : 0;
+    ladle_swap_scalar(out, in, done, size);
     if (size > 1 && __builtin_cpu_supports("avx2"))
-        done = swap_avx2(to, from, count * size, size);
-    ladle_swap_scalar((uint8_t *)to + done, (const uint8_t *)from + done, count - done / size, size);
+        done += swap_avx2(out + done * size, in + done * size, (count - done) * size, size, far) / size;
+    ladle_swap_scalar(out + done * size, in + done * size, count - done, size);
 }
 #else
-void ladle_swap(void *to, const void *from, int64_t count, int size)
+void ladle_swap(void *to, const void *from, int64_t count, int size, bool far)
 {
+    (void)far;
     ladle_swap_scalar(to, from, count, size);
 }
 #endif

@@ -189,9 +189,9 @@ static void decode_chunk(const ladle_encoding *encoding, ladle_dtype dtype, uint
         ladle_unpack_bits(stored, page, nbytes, encoding->bits, first, n);
         convert_packed(encoding, dtype, to, stored, n);
     } else if (kind->is_split && size == disk_size) {
-        ladle_unsplit(to, page + first, count, n, size, kind->is_zigzag);
+        ladle_unsplit(to, page + first, count, n, size, kind->is_zigzag, false);
     } else if (kind->is_split) {
-        ladle_unsplit(stored, page + first, count, n, disk_size, false);
+        ladle_unsplit(stored, page + first, count, n, disk_size, false, false);
         convert_reals(encoding, dtype, to, (const uint8_t *)stored, n);
     } else {
         convert_reals(encoding, dtype, to, page + first * disk_size, n);
@@ -207,8 +207,9 @@ static void prefetch(const uint8_t *to, int64_t nbytes)
 }
 
 void ladle_elements_decode(const ladle_encoding *encoding, ladle_dtype dtype, void *to, const uint8_t *page,
-                           int64_t count, int64_t skip, int64_t take)
+                           int64_t count, int64_t skip, int64_t take, bool far)
 {
+    const ladle_element_kind *kind = &ladle_element_kinds[encoding->element];
     int64_t size = (int64_t)ladle_dtype_size(dtype);
     if (ladle_element_is_plain(encoding->element, dtype)) {
         memcpy(to, page + skip * size, (size_t)(take * size));
@@ -220,6 +221,8 @@ void ladle_elements_decode(const ladle_encoding *encoding, ladle_dtype dtype, vo
         uint8_t *values = to;
         for (int64_t i = 0; i < take; i++)
             values[i] = page[skip + i] != 0;
+    } else if (far && kind->is_split && 8 * size == encoding->bits) {
+        ladle_unsplit(to, page + skip, count, take, (int)size, kind->is_zigzag, true);
     } else {
         for (int64_t i = 0; i < take; i += CHUNK) {
             int64_t n = ladle_min(CHUNK, take - i);
@@ -240,13 +243,13 @@ static void load_elements(const ladle_encoding *encoding, uint64_t *restrict to,
     bool is_split = ladle_element_kinds[encoding->element].is_split;
     if (encoding->bits == 64) {
         if (is_split)
-            ladle_unsplit(to, page + first, count, n, 8, false);
+            ladle_unsplit(to, page + first, count, n, 8, false, false);
         else
             memcpy(to, page + first * 8, (size_t)n * 8);
         return;
     }
     if (is_split)
-        ladle_unsplit(narrow, page + first, count, n, 4, false);
+        ladle_unsplit(narrow, page + first, count, n, 4, false, false);
     else
         memcpy(narrow, page + first * 4, (size_t)n * 4);
     for (int64_t i = 0; i < n; i++)

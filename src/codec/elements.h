@@ -81,9 +81,10 @@ bool ladle_element_converts(uint16_t element, ladle_dtype dtype);
 /* Are the page's bytes the values, so that decompressing into their place is all? (In that dtype, on this machine.) */
 bool ladle_element_is_plain(uint16_t element, ladle_dtype dtype);
 
-/* Elements -> values of `dtype`, which ladle_element_converts. bool values are 0 or 1, whatever is stored. */
+/* Elements -> values of `dtype`, which ladle_element_converts. bool values are 0 or 1, whatever is stored. far: they
+ * are not read soon, and the caller settles (base/far.h). */
 void ladle_elements_decode(const ladle_encoding *encoding, ladle_dtype dtype, void *to, const uint8_t *page,
-                           int64_t count, int64_t skip, int64_t take);
+                           int64_t count, int64_t skip, int64_t take, bool far);
 
 /* Index elements -> ends of lists, plus `base`. Returns whether they rise, from `before` (an end without base; 0 at the
  * start of a cluster, and where it is not known) and none is above `most`. Where they do not, `to` and *last have been

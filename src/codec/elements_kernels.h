@@ -60,8 +60,8 @@ static inline uint64_t ladle_load_bits(const uint8_t *page, int bits, int64_t i)
 }
 
 /* Byte planes -> `n` values of `size` bytes (2, 4 or 8). Byte k of value i, from the least significant one, is planes[k
- * * stride + i]. zigzag: x stands for x / 2 where it is even, else for -(x + 1) / 2. */
-void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, int size, bool zigzag);
+ * * stride + i]. zigzag: x stands for x / 2 where it is even, else for -(x + 1) / 2. far: see base/far.h. */
+void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, int size, bool zigzag, bool far);
 
 /* ladle_load_bits of elements [first, first + n), of 1 to 32 bits each. No byte after the page's `nbytes` is read. */
 void ladle_unpack_bits(uint32_t *to, const uint8_t *page, int64_t nbytes, int bits, int64_t first, int64_t n);

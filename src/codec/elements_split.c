@@ -1,15 +1,18 @@
 /* Un-splitting: byte planes -> values, by interleaving the planes pair by pair; and what zigzag made of integers. */
 #include "codec/elements_kernels.h"
 
+#include "base/checked.h"
+#include "base/far.h"
+
 #include <string.h>
 
 /* Values [i, n), by shifts: what is left over, and all of them on machines without the kernels below. */
-#define UNSPLIT_REST(type, gather)                                           \
-    for (; i < n; i++) {                                                     \
-        type value = (type)(gather);                                         \
-        if (zigzag)                                                          \
-            value = (type)((value >> 1) ^ ((type)0 - (value & (type)1)));    \
-        memcpy(out + i * (int64_t)sizeof value, &value, sizeof value);       \
+#define UNSPLIT_REST(type, gather)                                        \
+    for (; i < n; i++) {                                                  \
+        type value = (type)(gather);                                      \
+        if (zigzag)                                                       \
+            value = (type)((value >> 1) ^ ((type)0 - (value & (type)1))); \
+        memcpy(out + i * (int64_t)sizeof value, &value, sizeof value);    \
     }
 #define PLANE(type, k) (type)((type)planes[(k)*stride + i] << (8 * (k)))
 
@@ -131,23 +134,31 @@ AVX2 static inline __m256i unzigzag32(__m256i v, int size)
                             _mm256_sub_epi64(zero, _mm256_and_si256(v, _mm256_set1_epi64x(1))));
 }
 
+AVX2 static inline void store32(uint8_t *to, __m256i value, bool far)
+{
+    if (far)
+        _mm256_stream_si256((__m256i *)(void *)to, value);
+    else
+        _mm256_storeu_si256((__m256i *)(void *)to, value);
+}
+
 /* The halves of a and b that belong together, `apart` bytes from each other. */
-AVX2 static inline void put_halves(uint8_t *to, int64_t apart, __m256i a, __m256i b, int size, bool zigzag)
+AVX2 static inline void put_halves(uint8_t *to, int64_t apart, __m256i a, __m256i b, int size, bool zigzag, bool far)
 {
     if (zigzag) {
         a = unzigzag32(a, size);
         b = unzigzag32(b, size);
     }
-    _mm256_storeu_si256((__m256i *)(void *)to, _mm256_permute2x128_si256(a, b, 0x20));
-    _mm256_storeu_si256((__m256i *)(void *)(to + apart), _mm256_permute2x128_si256(a, b, 0x31));
+    store32(to, _mm256_permute2x128_si256(a, b, 0x20), far);
+    store32(to + apart, _mm256_permute2x128_si256(a, b, 0x31), far);
 }
 
-AVX2 static int64_t unsplit2_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag)
+AVX2 static int64_t unsplit2_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag, bool far)
 {
     int64_t i = 0;
     for (; i + 32 <= n; i += 32) {
         __m256i a = load32(p + i), b = load32(p + stride + i);
-        put_halves(out + 2 * i, 32, _mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b), 2, zigzag);
+        put_halves(out + 2 * i, 32, _mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b), 2, zigzag, far);
     }
     return i;
 }
@@ -165,19 +176,19 @@ AVX2 static inline void quadruples32(__m256i v[4], const uint8_t *p, int64_t str
     v[3] = _mm256_unpackhi_epi16(ab, cd);
 }
 
-AVX2 static int64_t unsplit4_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag)
+AVX2 static int64_t unsplit4_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag, bool far)
 {
     int64_t i = 0;
     for (; i + 32 <= n; i += 32) {
         __m256i v[4];
         quadruples32(v, p + i, stride);
-        put_halves(out + 4 * i, 64, v[0], v[1], 4, zigzag);
-        put_halves(out + 4 * i + 32, 64, v[2], v[3], 4, zigzag);
+        put_halves(out + 4 * i, 64, v[0], v[1], 4, zigzag, far);
+        put_halves(out + 4 * i + 32, 64, v[2], v[3], 4, zigzag, far);
     }
     return i;
 }
 
-AVX2 static int64_t unsplit8_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag)
+AVX2 static int64_t unsplit8_avx2(uint8_t *out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag, bool far)
 {
     int64_t i = 0;
     for (; i + 32 <= n; i += 32) {
@@ -186,24 +197,30 @@ AVX2 static int64_t unsplit8_avx2(uint8_t *out, const uint8_t *p, int64_t stride
         quadruples32(high, p + 4 * stride + i, stride);
         for (int k = 0; k < 4; k++)
             put_halves(out + 8 * i + 32 * k, 128, _mm256_unpacklo_epi32(low[k], high[k]),
-                       _mm256_unpackhi_epi32(low[k], high[k]), 8, zigzag);
+                       _mm256_unpackhi_epi32(low[k], high[k]), 8, zigzag, far);
     }
     return i;
 }
 
-void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, int size, bool zigzag)
+void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, int size, bool zigzag, bool far)
 {
-    typedef int64_t kernel(uint8_t * out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag);
-    static kernel *const sse2[] = {unsplit2_sse2, unsplit4_sse2, unsplit8_sse2};
+    typedef int64_t near_kernel(uint8_t * out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag);
+    typedef int64_t kernel(uint8_t * out, const uint8_t *p, int64_t stride, int64_t n, bool zigzag, bool far);
+    static near_kernel *const sse2[] = {unsplit2_sse2, unsplit4_sse2, unsplit8_sse2};
     static kernel *const avx2[] = {unsplit2_avx2, unsplit4_avx2, unsplit8_avx2};
     int which = size == 2 ? 0 : size == 4 ? 1 : 2;
-    int64_t done = __builtin_cpu_supports("avx2") ? avx2[which](to, planes, stride, n, zigzag) : 0;
-    done += sse2[which]((uint8_t *)to + done * size, planes + done, stride, n - done, zigzag);
-    unsplit_rest(to, planes, stride, done, n, size, zigzag);
+    uint8_t *out = to;
+    int64_t done = far ? ladle_min(n, ladle_far_head(to) / size) : 0;
+    unsplit_rest(out, planes, stride, 0, done, size, zigzag);
+    if (__builtin_cpu_supports("avx2"))
+        done += avx2[which](out + done * size, planes + done, stride, n - done, zigzag, far);
+    done += sse2[which](out + done * size, planes + done, stride, n - done, zigzag);
+    unsplit_rest(out, planes, stride, done, n, size, zigzag);
 }
 #else
-void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, int size, bool zigzag)
+void ladle_unsplit(void *to, const uint8_t *planes, int64_t stride, int64_t n, int size, bool zigzag, bool far)
 {
+    (void)far;
     unsplit_rest(to, planes, stride, 0, n, size, zigzag);
 }
 #endif

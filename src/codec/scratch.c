@@ -85,4 +85,5 @@ void ladle_scratch_relax(ladle_scratch *scratch)
     if (scratch->values.capacity > KEEP_NBYTES)
         drop(scratch, &scratch->values, LADLE_MEMORY_SCRATCH);
     scratch->page_data = NULL;
+    scratch->stores_far = false;
 }

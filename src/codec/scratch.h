@@ -22,6 +22,7 @@ typedef struct ladle_scratch {
     ladle_scratch_buffer input;  /* kind PAGE_INPUT */
     ladle_scratch_buffer output; /* kind SCRATCH */
     ladle_scratch_buffer values; /* kind SCRATCH */
+    bool stores_far;             /* the values of pages are not read soon: see base/far.h */
     /* The page that was decompressed last; data NULL: none. It lies in `output`, or where its values were wanted. */
     const uint8_t *page_data;
     ladle_scratch_page page;

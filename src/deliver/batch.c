@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/far.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -11,7 +12,8 @@
 enum {
     GAP_NBYTES = 16 << 10,  /* a hole that is cheaper to read than to skip */
     RUN_NBYTES = 256 << 10, /* a run stays in the cache of the core that decodes it */
-    EMBEDDED_PER_RUN = 16
+    EMBEDDED_PER_RUN = 16,
+    NEAR_NBYTES = 8 << 20 /* of more there is little left in the caches when somebody reads it */
 };
 
 /* A slice, where it lies and whose it is. */
@@ -33,6 +35,7 @@ typedef struct batch {
     ladle_target *targets;
     const atomic_bool *stop;
     ladle_vector *slices; /* of ladle_slice */
+    int64_t nbytes;       /* of the targets' blocks */
     ladle_vector works;   /* of work, sorted by place */
     ladle_vector runs;    /* of run */
     pthread_mutex_t lock; /* guards the targets' errors while the loop runs */
@@ -92,6 +95,7 @@ static ladle_status allocate(batch *b, ladle_target *target, const ladle_slice *
     target->lease = ladle_lease_create_maybe_in(b->reader->context, target->region, dtype, count, target->error);
     if (target->lease == NULL)
         return (ladle_status)target->error->status;
+    b->nbytes += ladle_lease_nbytes(target->lease);
     if (role == LADLE_ROLE_OFFSETS)
         memset(ladle_lease_writable(target->lease), 0, sizeof(int64_t));
     return LADLE_OK;
@@ -204,19 +208,14 @@ static void do_one(batch *b, const work *w, ladle_scratch *scratch)
     fail_target(b, w->target, &error);
 }
 
-static bool do_run(void *user, int64_t index, ladle_scratch *scratch)
+static void read_run(batch *b, const run *r, ladle_scratch *scratch)
 {
-    batch *b = user;
-    const run *r = (const run *)b->runs.items + index;
     const work *works = works_of(b) + r->first;
-    if (b->stop != NULL && atomic_load_explicit(b->stop, memory_order_relaxed))
-        return false;
-    ladle_scratch_forget(scratch);
     if (r->nbytes == 0) {
         for (int64_t i = 0; i < r->count; i++)
             if (!has_failed(b, works[i].target))
                 decode(b, &works[i], NULL, scratch);
-        return true;
+        return;
     }
     ladle_error error;
     uint8_t *input = r->count == 1 ? NULL : ladle_scratch_input(scratch, r->nbytes, &error);
@@ -225,11 +224,23 @@ static bool do_run(void *user, int64_t index, ladle_scratch *scratch)
         for (int64_t i = 0; i < r->count; i++)
             if (!has_failed(b, works[i].target))
                 do_one(b, &works[i], scratch);
-        return true;
+        return;
     }
     for (int64_t i = 0; i < r->count; i++)
         if (!has_failed(b, works[i].target))
             decode(b, &works[i], input + (works[i].offset - r->offset), scratch);
+}
+
+static bool do_run(void *user, int64_t index, ladle_scratch *scratch)
+{
+    batch *b = user;
+    if (b->stop != NULL && atomic_load_explicit(b->stop, memory_order_relaxed))
+        return false;
+    ladle_scratch_forget(scratch);
+    scratch->stores_far = b->nbytes > NEAR_NBYTES;
+    read_run(b, (const run *)b->runs.items + index, scratch);
+    if (scratch->stores_far)
+        ladle_far_settle();
     return true;
 }
 

@@ -73,8 +73,8 @@ static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part
 }
 
 /* What may wait when a window of `nbytes` is begun. Where decoding takes as long as the caller does with what it makes,
- * a whole window must wait for neither to wait for the other. A slow caller needs less to have work meanwhile; a fast one
- * waits for the decoder whatever is ahead, and gets back the more of its time the more of it there is. */
+ * a whole window must wait for neither to wait for the other. A slow caller needs less to have work meanwhile; a fast
+ * one waits for the decoder whatever is ahead, and gets back the more of its time the more of it there is. */
 double ladle_scan_ahead(const ladle_scan_pace *pace, double nbytes)
 {
     double part = 0;
@@ -111,8 +111,8 @@ static ladle_status refuse_in_child(ladle_error *error)
     return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
 }
 
-/* Waits until what is going to be decoded fits and it is time for it, and, where it is going to be in a file, the caller has had half
- * of the one before; false: the scan was stopped. */
+/* Waits until what is going to be decoded fits and it is time for it, and, where it is going to be in a file, the
+ * caller has had half of the one before; false: the scan was stopped. */
 static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes)
 {
     pthread_mutex_lock(&scan->lock);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t default_pool_nbytes = INT64_C(64) << 20, least_pool_nbytes = INT64_C(1) << 20;
+static const int64_t default_pool_nbytes = INT64_C(128) << 20, least_pool_nbytes = INT64_C(1) << 20;
 enum { POOL_SHARE = 8 }; /* of what rests within bounds */
 
 struct ladle_context {

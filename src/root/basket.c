@@ -393,13 +393,14 @@ static void widen(uint8_t *out, const uint8_t *in, int64_t count)
     }
 }
 
-/* `count` primitives from disk form to native form. */
-static void convert(const ladle_tree_column *layout, ladle_dtype dtype, uint8_t *out, const uint8_t *in, int64_t count)
+/* `count` primitives from disk form to native form. far: see base/far.h. */
+static void convert(const ladle_tree_column *layout, ladle_dtype dtype, uint8_t *out, const uint8_t *in, int64_t count,
+                    bool far)
 {
     bool wide = dtype == LADLE_DTYPE_F64;
     switch (layout->decoding) {
     case LADLE_DECODE_COPY: memcpy(out, in, (size_t)count); break;
-    case LADLE_DECODE_SWAP: ladle_swap(out, in, count, layout->disk_size); break;
+    case LADLE_DECODE_SWAP: ladle_swap(out, in, count, layout->disk_size, far); break;
     case LADLE_DECODE_SCALED: scale(layout, wide, out, in, count); break;
     case LADLE_DECODE_SHORT: expand_short(layout->bits, wide, out, in, count); break;
     case LADLE_DECODE_WIDEN: widen(out, in, count); break;
@@ -429,11 +430,11 @@ static ladle_status tree_decode(const ladle_table *table, int32_t column, int32_
         return LADLE_OK;
     const uint8_t *in = view.data + slice->skip * item;
     if (layout->stride == 0) {
-        convert(layout, dtype, out, in, slice->take * c->inner);
+        convert(layout, dtype, out, in, slice->take * c->inner, scratch->stores_far);
         return LADLE_OK;
     }
     for (int64_t i = 0; i < slice->take; i++)
-        convert(layout, dtype, out + i * native, in + i * item + layout->position, c->inner);
+        convert(layout, dtype, out + i * native, in + i * item + layout->position, c->inner, false);
     return LADLE_OK;
 }
 
@@ -538,7 +539,7 @@ static ladle_status split_jagged(const ladle_table *table, int32_t column, const
     uint8_t *to = out->reserve(out->user, count * (int64_t)ladle_dtype_size((ladle_dtype)c->dtype), error);
     if (to == NULL)
         return (ladle_status)error->status;
-    convert(layout_of(table, column), (ladle_dtype)c->dtype, to, view->data + first, count);
+    convert(layout_of(table, column), (ladle_dtype)c->dtype, to, view->data + first, count, false);
     return LADLE_OK;
 }
 

@@ -230,7 +230,8 @@ static ladle_status decode_data(task *t, ladle_dtype dtype, uint8_t *to)
     if (t->elements == NULL)
         memset(to, 0, (size_t)slice->take * ladle_dtype_size(dtype));
     else if (t->elements != to)
-        ladle_elements_decode(t->encoding, dtype, to, t->elements, t->count, slice->skip, slice->take);
+        ladle_elements_decode(t->encoding, dtype, to, t->elements, t->count, slice->skip, slice->take,
+                              t->scratch->stores_far);
     return LADLE_OK;
 }
 

@@ -3,6 +3,7 @@
  * Pages lie at the end of a block of exactly their size, so that address sanitizers see what is read past them. */
 #include "codec/elements.h"
 
+#include "base/far.h"
 #include "support/check.h"
 
 #include <math.h>
@@ -42,23 +43,33 @@ static void put_element(page *p, int64_t i, uint64_t value, int size, bool is_sp
 
 /* Values between margins, which both ways must leave alone. */
 typedef struct room {
-    uint8_t fast[2 * MARGIN + LARGE * 8], scalar[2 * MARGIN + LARGE * 8];
+    uint8_t fast[2 * MARGIN + (LARGE + 16) * 8], scalar[2 * MARGIN + (LARGE + 16) * 8];
 } room;
 
-static void compare(room *r, const ladle_encoding *encoding, ladle_dtype dtype, const page *p, int64_t skip,
-                    int64_t take)
+/* `far`: as what is not read soon, to any place within a line. */
+static void compare_way(room *r, const ladle_encoding *encoding, ladle_dtype dtype, const page *p, int64_t skip,
+                        int64_t take, bool far)
 {
-    size_t nbytes = 2 * MARGIN + (size_t)take * ladle_dtype_size(dtype);
+    size_t size = ladle_dtype_size(dtype), at = MARGIN + (far ? (size_t)(take + skip) % 16 * size : 0);
+    size_t nbytes = at + (size_t)take * size + MARGIN;
     memset(r->fast, 0xee, nbytes);
     memset(r->scalar, 0xee, nbytes);
-    ladle_elements_decode(encoding, dtype, r->fast + MARGIN, p->data, p->count, skip, take);
-    ladle_elements_decode_scalar(encoding, dtype, r->scalar + MARGIN, p->data, p->count, skip, take);
+    ladle_elements_decode(encoding, dtype, r->fast + at, p->data, p->count, skip, take, far);
+    ladle_far_settle();
+    ladle_elements_decode_scalar(encoding, dtype, r->scalar + at, p->data, p->count, skip, take);
     for (size_t i = 0; i < MARGIN; i++)
         if (r->scalar[i] != 0xee || r->scalar[nbytes - 1 - i] != 0xee)
             fail_msg("%s wrote outside", ladle_element_name(encoding->element));
     if (memcmp(r->fast, r->scalar, nbytes) != 0)
-        fail_msg("%s of %d bits to %s: count %d, skip %d, take %d", ladle_element_name(encoding->element),
-                 encoding->bits, ladle_dtype_name(dtype), (int)p->count, (int)skip, (int)take);
+        fail_msg("%s of %d bits to %s: count %d, skip %d, take %d, far %d", ladle_element_name(encoding->element),
+                 encoding->bits, ladle_dtype_name(dtype), (int)p->count, (int)skip, (int)take, far);
+}
+
+static void compare(room *r, const ladle_encoding *encoding, ladle_dtype dtype, const page *p, int64_t skip,
+                    int64_t take)
+{
+    compare_way(r, encoding, dtype, p, skip, take, false);
+    compare_way(r, encoding, dtype, p, skip, take, true);
 }
 
 static void compare_count(room *r, uint64_t *seed, const ladle_encoding *encoding, ladle_dtype dtype, int64_t count,
@@ -113,7 +124,7 @@ static void fast_equals_scalar(void **state)
         assert_int_equal(p.nbytes, sizeof bytes);                                                     \
         memcpy(p.data, bytes, sizeof bytes);                                                          \
         if (ways == 0)                                                                                \
-            ladle_elements_decode((encoding), (dtype), (to), p.data, (count), (skip), (take));        \
+            ladle_elements_decode((encoding), (dtype), (to), p.data, (count), (skip), (take), false); \
         else                                                                                          \
             ladle_elements_decode_scalar((encoding), (dtype), (to), p.data, (count), (skip), (take)); \
         free(p.block);                                                                                \

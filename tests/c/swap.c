@@ -1,6 +1,7 @@
 /* Byte swapping: vector code equals scalar code equals the definition, for every length and place.
  */
 #include "base/swap.h"
+#include "base/far.h"
 #include "support/check.h"
 
 enum { MOST = 200, MARGIN = 64, ROOM = MOST * 8 + 3 * MARGIN };
@@ -15,10 +16,12 @@ static void vector_equals_scalar_equals_definition(void **state)
         for (int64_t count = 0; count <= MOST; count++)
             for (int from = 0; from < 33; from += count % 8 == 0 ? 1 : 5)
                 for (int to = 0; to < 33; to += count % 8 == 0 ? 8 : 11) {
+                    bool far = to % size == 0 && (from + count) % 2 == 0;
                     size_t nbytes = (size_t)count * (size_t)size;
                     memset(vector, 0xee, sizeof vector);
                     memset(scalar, 0xee, sizeof scalar);
-                    ladle_swap(vector + MARGIN + to, in + from, count, size);
+                    ladle_swap(vector + MARGIN + to, in + from, count, size, far);
+                    ladle_far_settle();
                     ladle_swap_scalar(scalar + MARGIN + to, in + from, count, size);
                     assert_memory_equal(vector, scalar, sizeof vector);
                     /* Nothing outside was written. */
@@ -52,7 +55,7 @@ static void reads_within_its_source(void **state)
             assert_non_null(in);
             assert_non_null(out);
             memset(in + 1, 0x5a, nbytes);
-            ladle_swap(out, in + 1, count, size);
+            ladle_swap(out, in + 1, count, size, count % 2 == 0);
             for (size_t i = 0; i < nbytes; i++)
                 assert_int_equal(out[i], 0x5a);
             free(in);
