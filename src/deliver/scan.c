@@ -79,7 +79,7 @@ double ladle_scan_ahead(const ladle_scan_pace *pace, double nbytes)
 {
     double part = 0;
     if (pace->use > 0 && pace->use < pace->make)
-        part = 2 * pace->use / pace->make;
+        part = pace->use / pace->make;
     else if (pace->use > 0)
         part = 1.25 * pace->make / pace->use;
     double ahead = nbytes * (part < 1 ? part : 1);
