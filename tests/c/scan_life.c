@@ -1,5 +1,6 @@
 /* The life of a scan: it is skipped, stopped and released at any time, waits no longer than asked, keeps within the
  * budget of its context, and leaves no byte and no thread behind. */
+#include "deliver/scan.h"
 #include "support/check.h"
 #include "support/rntuple_file.h"
 #include "support/scan_files.h"
@@ -503,6 +504,33 @@ static void a_column_that_cannot_be_read_is_refused(void **state)
     free(t);
 }
 
+/* --- how far ahead ---------------------------------------------------------------------------------- */
+
+static void what_waits_ahead_follows_the_pace(void **state)
+{
+    (void)state;
+    const double least = 64 << 20, window = 1e9;
+    /* Nothing is known of the caller yet; he takes no time at all, or for ever. */
+    assert_true(ladle_scan_ahead(&(ladle_scan_pace){0, 0}, window) == least);
+    assert_true(ladle_scan_ahead(&(ladle_scan_pace){1, 0}, window) == least);
+    assert_true(ladle_scan_ahead(&(ladle_scan_pace){1, 1e-9}, window) == least);
+    assert_true(ladle_scan_ahead(&(ladle_scan_pace){1e-9, 1}, window) == least);
+    /* Both take the same time: all of a window. Then less, to both sides; of small windows what is always there. */
+    assert_true(ladle_scan_ahead(&(ladle_scan_pace){1, 1}, window) == window);
+    assert_true(ladle_scan_ahead(&(ladle_scan_pace){1, 1}, 1000) == least);
+    double before_slower = window, before_faster = window;
+    for (double ratio = 1.125; ratio < 100; ratio *= 1.125) {
+        double slower = ladle_scan_ahead(&(ladle_scan_pace){1, ratio}, window);
+        double faster = ladle_scan_ahead(&(ladle_scan_pace){ratio, 1}, window);
+        assert_true(least <= slower && slower <= before_slower);
+        assert_true(least <= faster && faster <= before_faster);
+        /* A slow caller finds work while the next window is made. */
+        assert_true(slower == least || slower * ratio >= window);
+        before_slower = slower;
+        before_faster = faster;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -513,6 +541,7 @@ int main(void)
         cmocka_unit_test(it_is_released_at_any_time),
         cmocka_unit_test(in_a_forked_child_it_can_be_released),
         cmocka_unit_test(a_small_budget_of_the_context_costs_steps_and_no_more),
+        cmocka_unit_test(what_waits_ahead_follows_the_pace),
         cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(wrong_parts_are_refused_one_by_one),
         cmocka_unit_test(a_column_that_cannot_be_read_is_refused),
