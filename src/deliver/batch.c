@@ -82,6 +82,13 @@ static ladle_status allocate(batch *b, ladle_target *target, const ladle_slice *
     if (found != n_items)
         return ladle_fail(target->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
                           "its pages hold %" PRId64 " of the %" PRId64 " values of the range", found, n_items);
+    if (target->is_part && n_items > target->n_block - target->first_item)
+        return ladle_fail(target->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                          "its pages hold %" PRId64 " values where %" PRId64 " are left", n_items,
+                          target->n_block - target->first_item);
+    if (target->lease != NULL)
+        return LADLE_OK;
+    n_items = target->is_part ? target->n_block : n_items;
     int32_t dim;
     ladle_role role = ladle_column_role(column, target->buffer, &dim);
     if (role == LADLE_ROLE_OFFSETS)
@@ -118,7 +125,8 @@ static ladle_status plan_target(batch *b, int64_t index)
         work *w = ladle_vector_push(&b->works, target->error);
         if (w == NULL)
             return (ladle_status)target->error->status;
-        const ladle_slice *slice = &slices_of(b, target)[i];
+        ladle_slice *slice = &slices_of(b, target)[i];
+        slice->dest += target->is_part ? target->first_item : 0;
         *w = (work){table->source, slice->offset, slice->nbytes, target->first_slice + i, index};
     }
     return status;

@@ -28,11 +28,13 @@ typedef struct ladle_target {
     bool is_planned;               /* first_slice, n_slices and n_items are given; else the batch plans it */
     int64_t first_slice, n_slices; /* in the vector of slices */
     int64_t n_items;
-    ladle_region *region; /* to cut the lease from, or NULL */
-    int64_t tag;          /* the caller's */
-    ladle_lease **slot;   /* the caller's */
-    ladle_lease *lease;   /* out: owned by the caller; NULL on failure */
-    ladle_error *error;   /* in: OK; out: what went wrong. Targets that share one fail together */
+    bool is_part;                /* the items are those of a block from the first_item-th on, which has n_block */
+    int64_t first_item, n_block; /* where is_part */
+    ladle_region *region;        /* to cut the lease from, or NULL */
+    int64_t tag;                 /* the caller's */
+    ladle_lease **slot;          /* the caller's */
+    ladle_lease *lease;          /* in: NULL, or of a part the block; out: owned by the caller; NULL on failure */
+    ladle_error *error;          /* in: OK; out: what went wrong. Targets that share one fail together */
 } ladle_target;
 
 /* Reads all targets whose error->status is OK. Each succeeds or fails for itself, but for those that share an error.

@@ -50,23 +50,25 @@ struct ladle_scan {
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
 
-/* How many of the steps ahead to decode at once: to the border of a cluster where the budget allows, since the pages of
- * a window that ends elsewhere are decoded again for the next one. The first step goes to the caller at once, so that
- * only the others wait. */
-static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part, double *nbytes)
+/* How many of the steps ahead to decode at once, and up to which entry: to the border of a cluster where the budget
+ * allows, since the pages of a window that ends elsewhere are decoded again for the next one. The first step goes to
+ * the caller at once, so that only the others wait. */
+static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part, int64_t *stop, double *nbytes)
 {
     const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
     int64_t n = part->reaches.count - part->n_used, fitting = 0, bordered = 0;
+    int64_t filled = part->open == NULL ? part->at : part->filled;
     double budget = (double)scan->options.budget_nbytes, waiting = 0;
     double enough = budget / 2 < WINDOW_NBYTES ? budget / 2 : WINDOW_NBYTES;
     for (; fitting < n && (bordered == 0 || waiting < enough); fitting++) {
         if (fitting > 0 && waiting + reaches[fitting].nbytes > budget)
             break;
         waiting += fitting > 0 ? reaches[fitting].nbytes : 0;
-        if (reaches[fitting].at_border)
+        if (reaches[fitting].border > filled)
             bordered = fitting + 1;
     }
     int64_t chosen = bordered > 0 ? bordered : fitting;
+    *stop = bordered > 0 ? reaches[chosen - 1].border : reaches[chosen - 1].stop;
     for (int64_t i = 0; i < chosen; i++)
         *nbytes += reaches[i].nbytes;
     return chosen;
@@ -227,6 +229,7 @@ static void release_steps(ladle_context *context, ladle_scan_step *steps)
  * the part: that much is always told. */
 static ladle_scan_step *failed_step(ladle_scan_part *part, int64_t stop, const ladle_error *failure)
 {
+    ladle_scan_close(part);
     ladle_scan_step *step = ladle_scan_step_create(part, 0, part->at, stop, NULL);
     if (step == NULL) {
         step = part->spare;
@@ -240,12 +243,15 @@ static ladle_scan_step *failed_step(ladle_scan_part *part, int64_t stop, const l
     return step;
 }
 
-/* The part's next `n` reaches have become steps. */
+/* The part's next `n` reaches have become steps. The one that is open is looked at again, with those behind it. */
 static void go_on(ladle_scan_part *part, int64_t n)
 {
+    const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
     part->n_used += n;
-    const ladle_scan_reach *last = (const ladle_scan_reach *)part->reaches.items + part->n_used - 1;
-    part->at = ladle_max(part->at, last->stop); /* where there was no memory, it is at its end already */
+    if (n > 0) /* where there was no memory, it is at its end already */
+        part->at = ladle_max(part->at, reaches[n - 1].stop);
+    if (part->open != NULL)
+        part->reaches.count = part->n_used = 0;
     if (part->n_used == part->reaches.count)
         ladle_scan_forget_horizon(part);
 }
@@ -294,7 +300,7 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
     const ladle_scan_reach *reaches = part->reaches.items;
     for (bool ends = false; n < part->reaches.count && !ends; n++) {
         nbytes += reaches[n].nbytes + (double)part->n_buffers * LADLE_REGION_GRAIN;
-        ends = reaches[n].at_border;
+        ends = reaches[n].border >= 0;
     }
     if (!wait_for_room(scan, 0, nbytes))
         return NULL;
@@ -302,7 +308,8 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
     ladle_scan_step *first = NULL;
     int64_t group = ladle_max(ladle_min(scan->options.budget_nbytes / 4, GROUP_NBYTES), LEAST_GROUP_NBYTES);
     if (spill == NULL ||
-        ladle_scan_decode(part, scan->reader, n, spill, group, &scan->stop, &first, NULL) != LADLE_OK ||
+        ladle_scan_decode(part, scan->reader, n, reaches[n - 1].stop, spill, group, &scan->stop, &first, NULL) !=
+            LADLE_OK ||
         is_short_of_memory(first)) {
         release_steps(scan->context, first);
         return NULL;
@@ -311,7 +318,7 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
     return first;
 }
 
-/* Decodes the part's next window. NULL: the scan was stopped. */
+/* Decodes the part's next window. NULL: no step is complete yet, or the scan was stopped. */
 static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
 {
     ladle_error error;
@@ -335,28 +342,32 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
         scan->cannot_spill = true;
         return next_window(scan, part);
     }
-    int64_t n = choose_window(scan, part, &nbytes);
+    int64_t stop, n = choose_window(scan, part, &stop, &nbytes);
     if (!wait_for_room(scan, nbytes, 0))
         return NULL;
+    const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
     ladle_scan_step *first;
     ladle_status status;
     alone = is_alone(scan, false);
     double begin = seconds();
     for (;;) {
-        status = ladle_scan_decode(part, scan->reader, n, NULL, 0, &scan->stop, &first, &error);
-        if ((status == LADLE_OK ? !is_short_of_memory(first) : !is_of_memory((int32_t)status)) || (n == 1 && alone))
+        status = ladle_scan_decode(part, scan->reader, n, stop, NULL, 0, &scan->stop, &first, &error);
+        bool is_short = status == LADLE_OK ? is_short_of_memory(first) || is_short_of_memory(part->open)
+                                           : is_of_memory((int32_t)status);
+        if (!is_short || (n == 1 && alone))
             break;
         release_steps(scan->context, first);
+        ladle_scan_close(part);
         alone = n == 1 ? is_alone(scan, true) : alone;
         n = 1;
+        stop = reaches[0].stop;
     }
     pthread_mutex_lock(&scan->lock);
     note(&scan->pace.make, seconds() - begin, nbytes + 1);
     pthread_mutex_unlock(&scan->lock);
-    const ladle_scan_reach *last = (const ladle_scan_reach *)part->reaches.items + part->n_used + n - 1;
     if (status != LADLE_OK)
-        first = failed_step(part, last->stop, &error);
-    go_on(part, n);
+        first = failed_step(part, reaches[n - 1].stop, &error);
+    go_on(part, part->open == NULL ? n : n - 1);
     return first;
 }
 
@@ -372,6 +383,8 @@ static bool produce(ladle_scan *scan)
     push_steps(scan, part, !skipped && part->at < part->stop ? next_window(scan, part) : NULL);
     pthread_mutex_lock(&scan->lock);
     scan->is_busy = false;
+    if (atomic_load(&scan->stop))
+        ladle_scan_close(part);
     if (part->is_skipped || part->at >= part->stop) {
         scan->parts = part->next;
         ladle_scan_part_release(part);
@@ -602,6 +615,8 @@ void ladle_scan_stop(ladle_scan *scan)
     ladle_scan_step *waiting = scan->steps; /* nobody will have them; the scan may live for long, in a traceback */
     scan->steps = NULL;
     scan->waiting_nbytes = scan->spilled_nbytes = 0;
+    for (ladle_scan_part *part = scan->parts; part != NULL && !scan->is_busy; part = part->next)
+        ladle_scan_close(part);
     pthread_cond_signal(&scan->room);
     pthread_cond_signal(&scan->ready);
     pthread_mutex_unlock(&scan->lock);

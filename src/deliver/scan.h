@@ -7,8 +7,9 @@
  *     spill.c        steps of a window that is larger than the budget wait in a file
  *
  * Columns are planned over the whole window and their slices cut where steps meet, so that the pages of a window are
- * decoded once. For this, the items that lists hold must be known before: their offsets over the horizon are read
- * first, tell how many bytes each entry has, and are cut into the steps' offsets as well.
+ * decoded once. A window ends with a cluster; a step that does not stays open, and the next window fills it up. For
+ * this, the items that lists hold must be known before: their offsets over the horizon are read first, tell how many
+ * bytes each entry has, and are cut into the steps' offsets as well.
  */
 #ifndef LADLE_DELIVER_SCAN_H
 #define LADLE_DELIVER_SCAN_H
@@ -50,7 +51,7 @@ typedef struct ladle_scan_column {
 typedef struct ladle_scan_reach {
     int64_t stop;
     double nbytes;
-    bool at_border; /* of clusters, or the end */
+    int64_t border; /* the last one of clusters in it, or its stop where that is the end; -1: none */
 } ladle_scan_reach;
 
 typedef struct ladle_scan_part {
@@ -69,6 +70,8 @@ typedef struct ladle_scan_part {
     int64_t n_used;                /* of these, behind it */
     int64_t horizon, horizon_stop; /* entries whose offsets are here */
     double nbytes_per_entry;       /* seen so far; 0: nothing yet */
+    struct ladle_scan_step *open;  /* a step from `at` on that has what lies before the entry `filled`; NULL: none */
+    int64_t filled;
     struct ladle_scan_step *spare; /* to tell that there was no memory for a step */
     bool is_skipped;               /* guarded by the scan's lock */
 } ladle_scan_part;
@@ -124,12 +127,16 @@ void ladle_scan_positions(const ladle_scan_part *part, int64_t entry, int64_t *p
 
 /* --- scan_window.c ---------------------------------------------------------------------------- */
 
-/* Decodes the next `n_steps` steps of part->reaches into new steps, in order: *first is owned, each with its own
- * result. With `spill` they are written there, about `group_nbytes` at once. Fails only where there is no memory for
- * the steps themselves, or a spill fails. */
-ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, struct ladle_spill *spill,
-                               int64_t group_nbytes, const atomic_bool *stop, ladle_scan_step **first,
-                               ladle_error *error);
+/* Decodes entries up to `stop`, which lie in the next `n_steps` steps of part->reaches: into part->open, where there is
+ * one, and new steps. *first: owned, those that are complete, in order, each with its own result; where the last one is
+ * not, it becomes part->open. With `spill` they are written there, about `group_nbytes` at once. Fails only where there
+ * is no memory for the steps themselves, or a spill fails; part->open is gone then. */
+ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, int64_t stop,
+                               struct ladle_spill *spill, int64_t group_nbytes, const atomic_bool *stopped,
+                               ladle_scan_step **first, ladle_error *error);
+
+/* Lets go of part->open: its entries are decoded from its beginning. */
+void ladle_scan_close(ladle_scan_part *part);
 
 /* A step without buffers; `n_buffers` is how many it has room for. Returns owned. */
 ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int32_t n_buffers, int64_t start, int64_t stop,

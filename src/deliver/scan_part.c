@@ -21,6 +21,7 @@ void ladle_scan_part_release(ladle_scan_part *part)
     if (part == NULL)
         return;
     ladle_scan_forget_horizon(part);
+    ladle_scan_close(part);
     ladle_scan_step_release(part->context, part->spare);
     ladle_vector_destroy(&part->columns);
     ladle_vector_destroy(&part->lists);

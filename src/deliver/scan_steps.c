@@ -218,7 +218,7 @@ static ladle_status find_steps(ladle_scan_part *part, const ladle_scan_options *
         ladle_scan_reach *r = ladle_vector_push(&part->reaches, error);
         if (r == NULL)
             return (ladle_status)error->status;
-        *r = (ladle_scan_reach){stop, end - begin, stop == part->stop || border == stop};
+        *r = (ladle_scan_reach){stop, end - begin, stop == part->stop ? stop : border};
         start = stop;
         begin = end;
     }
@@ -246,16 +246,20 @@ static int64_t first_span(const ladle_scan_part *part, const ladle_scan_options 
         span = sight.offsets_nbytes / offsets;
     if (part->nbytes_per_entry * span > sight.nbytes)
         span = sight.nbytes / part->nbytes_per_entry;
-    double enough = 1; /* nothing is known: a cluster */
-    if (part->nbytes_per_entry > 0)
-        enough = options->step_entries > 0 ? span : sight.enough_nbytes / part->nbytes_per_entry;
+    /* Nothing is known: a cluster. */
+    double enough = part->nbytes_per_entry > 0 ? sight.enough_nbytes / part->nbytes_per_entry : 0;
+    bool is_bordered = false;
     if (enough < span) {
-        double far_enough = (double)(border_from(part, part->at + ladle_max((int64_t)enough, 1)) - part->at);
-        span = far_enough < span ? far_enough : span;
+        int64_t first = part->open == NULL ? part->at + 1 : part->filled + 1;
+        double next = (double)(border_from(part, ladle_max(first, part->at + (int64_t)enough)) - part->at);
+        is_bordered = next < span;
+        span = is_bordered ? next : span;
     }
     int64_t whole = ladle_max(span < (double)rest ? (int64_t)span : rest, LEAST_AHEAD);
     if (options->step_entries > 0) {
         int64_t n_steps = ladle_min(ladle_max(whole / options->step_entries, 1), MOST_REACHES);
+        if (is_bordered && n_steps < MOST_REACHES && n_steps * options->step_entries < whole)
+            n_steps++; /* in which the border is */
         return n_steps < rest / options->step_entries ? n_steps * options->step_entries : rest;
     }
     whole = ladle_min(whole, rest);

@@ -69,16 +69,19 @@ typedef struct window {
     ladle_reader *reader;
     const atomic_bool *stop;
     ladle_spill *spill;
-    int64_t group_nbytes; /* of columns that are decoded at once */
-    int64_t n_steps;
+    int64_t group_nbytes;        /* of columns that are decoded at once */
+    int64_t n_steps, n_complete; /* all, or but for the last one */
     ladle_scan_step **steps;
-    int64_t *nbytes;      /* for each step: of its planned buffers */
-    int64_t *positions;   /* for each step, and the end: of each of part->lists, in items of the horizon */
-    ladle_vector whole;   /* of ladle_slice: of one column over the window */
-    ladle_vector slices;  /* the same, cut at the steps' borders: of all columns */
-    ladle_vector targets; /* of ladle_target */
-    pthread_mutex_t lock; /* guards what follows */
-    ladle_error failure;  /* of the spill */
+    int64_t from, to;          /* the entries: the first step may have more before them, the last one behind */
+    int64_t *nbytes;           /* for each step: of its planned buffers */
+    int64_t *positions;        /* for each step, and the end: of each of part->lists, in items of the horizon */
+    const int64_t *low, *high; /* the same before `from` and `to` */
+    bool is_resumed;           /* the first step has more before `from` */
+    ladle_vector whole;        /* of ladle_slice: of one column over the window */
+    ladle_vector slices;       /* the same, cut at the steps' borders: of all columns */
+    ladle_vector targets;      /* of ladle_target */
+    pthread_mutex_t lock;      /* guards what follows */
+    ladle_error failure;       /* of the spill */
 } window;
 
 static ladle_table *table_of(const window *w)
@@ -95,6 +98,20 @@ static int64_t position(const window *w, const ladle_scan_column *column, int64_
     return (i < w->n_steps ? w->steps[i]->step.start : last->stop) - w->part->horizon;
 }
 
+/* The same before an entry whose positions of lists are known. */
+static int64_t position_before(const window *w, const ladle_scan_column *column, int64_t entry,
+                               const int64_t *positions)
+{
+    return column->lists >= 0 ? positions[column->lists] : entry - w->part->horizon;
+}
+
+/* What the window has of step `i`, in positions. */
+static void share_of_step(const window *w, const ladle_scan_column *column, int64_t i, int64_t *low, int64_t *high)
+{
+    *low = ladle_max(position(w, column, i), position_before(w, column, w->from, w->low));
+    *high = ladle_max(*low, ladle_min(position(w, column, i + 1), position_before(w, column, w->to, w->high)));
+}
+
 static ladle_target *add_target(window *w, const ladle_scan_column *column, int64_t i, ladle_error *error)
 {
     ladle_scan_step *step = w->steps[i];
@@ -106,9 +123,21 @@ static ladle_target *add_target(window *w, const ladle_scan_column *column, int6
     target->table = table_of(w);
     target->column = column->column;
     target->buffer = column->n_buffers - 1;
-    target->start = step->step.start;
-    target->stop = step->step.stop;
+    target->start = ladle_max(step->step.start, w->from);
+    target->stop = ladle_min(step->step.stop, w->to);
     target->error = &step->error;
+    if (target->start > step->step.start || target->stop < step->step.stop) {
+        int64_t low, high;
+        share_of_step(w, column, i, &low, &high);
+        target->is_part = true;
+        target->first_item = (low - position(w, column, i)) * column->n_each;
+        target->n_block = (position(w, column, i + 1) - position(w, column, i)) * column->n_each;
+    }
+    if (i == 0 && w->is_resumed) { /* what it has by now; counted again when the batch is done */
+        target->lease = *target->slot;
+        *target->slot = NULL;
+        step->step.nbytes -= target->lease == NULL ? 0 : ladle_lease_nbytes(target->lease);
+    }
     return target;
 }
 
@@ -156,17 +185,40 @@ static void count_planned(window *w, int64_t i, int64_t n, int64_t size)
         w->nbytes[i] = sum; /* what is larger is refused later */
 }
 
+/* Of a step that will stay open: can its pages fill the block that is made of it now, also those that come later? */
+static bool can_be_filled(window *w, const ladle_scan_column *column, const ladle_target *target)
+{
+    ladle_table *table = table_of(w);
+    const ladle_step *step = &w->steps[target->tag]->step;
+    int64_t n_items, before = w->whole.count;
+    if (target->error->status != LADLE_OK)
+        return false;
+    ladle_status status =
+        table->ops->plan(table, target->column, target->buffer, step->start, step->stop,
+                         offsets_for(w, column, step->start, step->stop), &w->whole, &n_items, target->error);
+    w->whole.count = before;
+    if (status == LADLE_OK && n_items != target->n_block)
+        status =
+            ladle_fail(target->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                       "its pages hold %" PRId64 " of the %" PRId64 " values of the range", n_items, target->n_block);
+    if (status != LADLE_OK)
+        ladle_table_blame(table, target->column, target->error);
+    return status == LADLE_OK;
+}
+
 /* Cuts the column's slices, which are known to hold all of its items, at the borders of the steps. */
 static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error *error)
 {
     ladle_table *table = table_of(w);
     const ladle_column *c = &table->columns[column->column];
-    int64_t item, at = 0, origin = position(w, column, 0);
+    int64_t item, at = 0, origin = position_before(w, column, w->from, w->low);
     if (!ladle_multiply(c->inner, (int64_t)ladle_dtype_size((ladle_dtype)c->dtype), &item))
         item = INT64_MAX;
     for (int64_t i = 0; i < w->n_steps; i++) {
-        int64_t low = (position(w, column, i) - origin) * column->n_each;
-        int64_t high = (position(w, column, i + 1) - origin) * column->n_each;
+        int64_t low, high;
+        share_of_step(w, column, i, &low, &high);
+        low = (low - origin) * column->n_each;
+        high = (high - origin) * column->n_each;
         ladle_target *target = add_target(w, column, i, error);
         if (target == NULL)
             return (ladle_status)error->status;
@@ -180,7 +232,8 @@ static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error 
                              table->ops->begin(table, target->column, target->buffer,
                                                (ladle_slice *)w->slices.items + target->first_slice);
         if (target->is_planned) {
-            count_planned(w, i, target->n_items, item);
+            if (target->lease == NULL && (!target->is_part || can_be_filled(w, column, target)))
+                count_planned(w, i, target->is_part ? target->n_block : target->n_items, item);
         } else {
             target->offsets = offsets_for(w, column, target->start, target->stop);
             w->slices.count = target->first_slice;
@@ -194,8 +247,8 @@ static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error 
 static ladle_status plan_column(window *w, const ladle_scan_column *column, ladle_error *error)
 {
     ladle_table *table = table_of(w);
-    int64_t start = w->steps[0]->step.start, stop = w->steps[w->n_steps - 1]->step.stop, n_items, wanted;
-    int64_t n_positions = position(w, column, w->n_steps) - position(w, column, 0);
+    int64_t start = w->from, stop = w->to, n_items, wanted;
+    int64_t n_positions = position_before(w, column, stop, w->high) - position_before(w, column, start, w->low);
     ladle_error failure;
     w->whole.count = 0;
     ladle_status status = table->ops->plan(table, column->column, column->n_buffers - 1, start, stop,
@@ -207,6 +260,8 @@ static ladle_status plan_column(window *w, const ladle_scan_column *column, ladl
         if (target == NULL)
             return (ladle_status)error->status;
         target->offsets = offsets_for(w, column, target->start, target->stop);
+        if (target->is_part && target->lease == NULL)
+            (void)can_be_filled(w, column, target);
     }
     return LADLE_OK;
 }
@@ -224,7 +279,7 @@ static void offsets_of_step(const window *w, int64_t i, const ladle_scan_lists *
 static void count_offsets(window *w)
 {
     const ladle_scan_lists *lists = w->part->lists.items;
-    for (int64_t i = 0; i < w->n_steps; i++)
+    for (int64_t i = w->is_resumed ? 1 : 0; i < w->n_steps; i++)
         for (int64_t k = 0; k < w->part->lists.count; k++) {
             int64_t from, to;
             offsets_of_step(w, i, &lists[k], &from, &to);
@@ -236,7 +291,7 @@ static void count_offsets(window *w)
 static void make_regions(window *w)
 {
     for (int64_t i = 0; i < w->n_steps; i++) {
-        if (w->nbytes[i] > 0)
+        if (w->nbytes[i] > 0 && w->steps[i]->region == NULL)
             w->steps[i]->region = ladle_region_create(w->part->context, (size_t)w->nbytes[i], NULL);
         w->nbytes[i] = 0;
     }
@@ -323,12 +378,14 @@ static ladle_status read_group(window *w, int64_t at, int64_t end, ladle_error *
     for (; at < end && status == LADLE_OK; at++)
         if (is_planned(&columns[at]))
             status = plan_column(w, &columns[at], error);
+    ladle_target *targets = w->targets.items;
+    for (int64_t i = 0; i < w->targets.count && status != LADLE_OK; i++)
+        *targets[i].slot = targets[i].lease; /* what a step had */
     if (status != LADLE_OK)
         return status;
     if (w->spill == NULL)
         count_offsets(w);
     make_regions(w);
-    ladle_target *targets = w->targets.items;
     /* Step by step, so that what a step has in this group lies in one piece. */
     if (w->targets.count > 0)
         qsort(targets, (size_t)w->targets.count, sizeof *targets, by_step);
@@ -348,7 +405,7 @@ static ladle_status read_group(window *w, int64_t at, int64_t end, ladle_error *
  * borders twice. */
 static ladle_status read_in_pieces(window *w, int64_t at, int64_t end, int64_t nbytes, ladle_error *error)
 {
-    const window all = {.steps = w->steps, .n_steps = w->n_steps, .nbytes = w->nbytes, .positions = w->positions};
+    const window all = *w;
     int64_t each = ladle_max(all.n_steps / (nbytes / (GROUPS_IN_PIECE * w->group_nbytes) + 1), 1);
     ladle_status status = LADLE_OK;
     for (int64_t first = 0; first < all.n_steps && status == LADLE_OK && !atomic_load(w->stop); first += each) {
@@ -356,12 +413,20 @@ static ladle_status read_in_pieces(window *w, int64_t at, int64_t end, int64_t n
         w->n_steps = ladle_min(each, all.n_steps - first);
         w->nbytes = all.nbytes + first;
         w->positions = all.positions + first * w->part->lists.count;
+        w->low = w->positions;
+        w->high = w->positions + w->n_steps * w->part->lists.count;
+        w->from = w->steps[0]->step.start;
+        w->to = w->steps[w->n_steps - 1]->step.stop;
         status = read_group(w, at, end, error);
     }
     w->steps = all.steps;
     w->n_steps = all.n_steps;
     w->nbytes = all.nbytes;
     w->positions = all.positions;
+    w->low = all.low;
+    w->high = all.high;
+    w->from = all.from;
+    w->to = all.to;
     return status;
 }
 
@@ -418,7 +483,7 @@ static ladle_status make_offsets(window *w, ladle_error *error)
     ladle_lease **shared = ladle_alloc(w->part->context, size, LADLE_MEMORY_METADATA, error);
     if (shared == NULL)
         return (ladle_status)error->status;
-    for (int64_t i = 0; i < w->n_steps; i++) {
+    for (int64_t i = w->is_resumed ? 1 : 0; i < w->n_steps; i++) {
         memset(shared, 0, size);
         ladle_step *step = &w->steps[i]->step;
         if (w->steps[i]->error.status == LADLE_OK && cut_offsets(w, i, shared, &w->steps[i]->error) == LADLE_OK)
@@ -527,6 +592,8 @@ static ladle_status read_rest(window *w, ladle_error *error)
 {
     const ladle_scan_column *columns = w->part->columns.items;
     int64_t n_others = 0;
+    if (w->n_steps == 0)
+        return LADLE_OK;
     for (int64_t k = 0; k < w->part->columns.count; k++) {
         if (columns[k].way == LADLE_SCAN_GATHERED && !atomic_load(w->stop))
             gather_column(w, &columns[k]);
@@ -557,16 +624,28 @@ static void fail_steps(window *w, const ladle_error *error)
 
 static ladle_status create_steps(window *w, ladle_error *error)
 {
-    const ladle_scan_reach *reaches = (const ladle_scan_reach *)w->part->reaches.items + w->part->n_used;
-    int64_t start = w->part->at;
+    ladle_scan_part *part = w->part;
+    const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
+    int64_t start = part->at;
+    w->is_resumed = part->open != NULL;
+    w->from = w->is_resumed ? part->filled : start;
     for (int64_t i = 0; i < w->n_steps; i++) {
-        w->steps[i] = ladle_scan_step_create(w->part, w->part->n_buffers, start, reaches[i].stop, error);
+        w->steps[i] = i == 0 && w->is_resumed
+                          ? part->open
+                          : ladle_scan_step_create(part, part->n_buffers, start, reaches[i].stop, error);
         if (w->steps[i] == NULL)
             return (ladle_status)error->status;
-        ladle_scan_positions(w->part, start, &w->positions[i * w->part->lists.count]);
+        if (i == 0)
+            part->open = NULL;
+        ladle_scan_positions(part, start, &w->positions[i * part->lists.count]);
         start = reaches[i].stop;
     }
-    ladle_scan_positions(w->part, start, &w->positions[w->n_steps * w->part->lists.count]);
+    ladle_scan_positions(part, start, &w->positions[w->n_steps * part->lists.count]);
+    int64_t *low = w->positions + (w->n_steps + 1) * part->lists.count, *high = low + part->lists.count;
+    ladle_scan_positions(part, w->from, low);
+    ladle_scan_positions(part, w->to, high);
+    w->low = low;
+    w->high = high;
     return LADLE_OK;
 }
 
@@ -581,9 +660,12 @@ static ladle_status read_all(window *w, ladle_error *error)
     }
     if (status == LADLE_OK)
         status = make_offsets(w, &failure);
+    int64_t n_steps = w->n_steps;
+    w->n_steps = w->n_complete;
     if (status == LADLE_OK)
         status = read_rest(w, &failure);
     count_gathered(w);
+    w->n_steps = n_steps;
     if (status == LADLE_OK)
         status = spill_steps(w, &failure);
     if (status == LADLE_OK || w->spill == NULL) {
@@ -595,22 +677,47 @@ static ladle_status read_all(window *w, ladle_error *error)
     return status;
 }
 
-ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, ladle_spill *spill,
-                               int64_t group_nbytes, const atomic_bool *stop, ladle_scan_step **first,
-                               ladle_error *error)
+/* Hands out the steps that are complete, and keeps the last one if it is not. */
+static ladle_scan_step *give_steps(window *w)
 {
+    for (int64_t i = 0; i < w->n_complete; i++) {
+        ladle_region_seal(w->steps[i]->region);
+        w->steps[i]->next = i + 1 < w->n_complete ? w->steps[i + 1] : NULL;
+    }
+    if (w->n_complete < w->n_steps) {
+        w->part->open = w->steps[w->n_complete];
+        w->part->filled = w->to;
+    }
+    return w->n_complete > 0 ? w->steps[0] : NULL;
+}
+
+void ladle_scan_close(ladle_scan_part *part)
+{
+    ladle_scan_step_release(part->context, part->open);
+    part->open = NULL;
+}
+
+ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, int64_t stop,
+                               ladle_spill *spill, int64_t group_nbytes, const atomic_bool *stopped,
+                               ladle_scan_step **first, ladle_error *error)
+{
+    const ladle_scan_reach *last = (const ladle_scan_reach *)part->reaches.items + part->n_used + n_steps - 1;
     window w = {.part = part,
                 .reader = reader,
-                .stop = stop,
+                .stop = stopped,
                 .spill = spill,
                 .group_nbytes = spill == NULL ? INT64_MAX : group_nbytes,
-                .n_steps = n_steps};
+                .n_steps = n_steps,
+                .n_complete = stop < last->stop ? n_steps - 1 : n_steps,
+                .to = stop};
     *first = NULL;
     size_t size = (sizeof(ladle_scan_step *) + sizeof(int64_t)) * (size_t)n_steps +
-                  sizeof(int64_t) * (size_t)(n_steps + 1) * (size_t)part->lists.count;
+                  sizeof(int64_t) * (size_t)(n_steps + 3) * (size_t)part->lists.count;
     uint8_t *room = ladle_alloc(part->context, size, LADLE_MEMORY_METADATA, error);
-    if (room == NULL)
+    if (room == NULL) {
+        ladle_scan_close(part);
         return (ladle_status)error->status;
+    }
     w.steps = (ladle_scan_step **)(void *)room;
     w.nbytes = (int64_t *)(void *)(w.steps + n_steps);
     w.positions = w.nbytes + n_steps;
@@ -621,15 +728,10 @@ ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int6
     ladle_status status = create_steps(&w, error);
     if (status == LADLE_OK)
         status = read_all(&w, error);
-    for (int64_t i = 0; i < n_steps; i++) {
-        if (status != LADLE_OK)
-            ladle_scan_step_release(part->context, w.steps[i]);
-        else
-            ladle_region_seal(w.steps[i]->region);
-    }
-    for (int64_t i = 0; i + 1 < n_steps && status == LADLE_OK; i++)
-        w.steps[i]->next = w.steps[i + 1];
-    *first = status == LADLE_OK ? w.steps[0] : NULL;
+    if (status == LADLE_OK)
+        *first = give_steps(&w);
+    for (int64_t i = 0; i < n_steps && status != LADLE_OK; i++)
+        ladle_scan_step_release(part->context, w.steps[i]);
     (void)pthread_mutex_destroy(&w.lock);
     ladle_vector_destroy(&w.targets);
     ladle_vector_destroy(&w.slices);
