@@ -276,6 +276,28 @@ def test_a_column_larger_than_the_budget_is_read_in_pieces(tmp_path):
     assert int(printed) < 3 * page
 
 
+@pytest.mark.parametrize("write", [write_tree, write_ntuple])
+def test_a_budget_is_no_goal(write, tmp_path):
+    """Steps of a number of entries end anywhere; no more of them wait than a window has."""
+    n, cluster = 1_600_000, 50_000
+    columns = {"wide": np.arange(16 * n).reshape(n, 16), "one": np.arange(n)}
+    path = write(tmp_path / "long.root", columns, list(range(0, n + 1, cluster)))
+    script = (
+        "import sys, ladle\n"
+        "entries = 0\n"
+        "for array in ladle.iterate(sys.argv[1], step_size=7_001, budget='1 GB', threads=2):\n"
+        "    assert array.one[0] == entries and array.wide[-1, -1] == array.one[-1] * 16 + 15\n"
+        "    entries += len(array)\n"
+        "print(entries, ladle.memory.info()['peak'])"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    entries, peak = map(int, printed.split())
+    assert entries == n
+    # All would be 218 MB. 64 MiB wait, and as much is made, to the end of a cluster; steps in use; pages.
+    assert peak < 2 * (64 << 20) + 4 * cluster * 17 * 8
+
+
 def test_without_a_place_for_a_scratch_file(files, whole, tmp_path, monkeypatch):
     monkeypatch.setenv("LADLE_SCRATCH", str(tmp_path / "none"))
     steps = ladle.iterate(files, step_size="200 B", budget=900, filter_name=COLUMNS, report=True)
