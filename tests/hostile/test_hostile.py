@@ -25,7 +25,7 @@ FULL = os.environ.get("LADLE_HOSTILE") == "full"
 EVERY = 1 if FULL else 64
 TODAY = date.today().toordinal()
 PARTS = 32 if FULL else 4
-"""Each part is a test of its own, so that workers share them out, and none comes near the limit of a test."""
+"""Each part is a test of its own: workers share them out, none comes near the limit of a test."""
 
 Builder = Callable[..., Path]
 
