@@ -294,7 +294,7 @@ def test_a_budget_is_no_goal(write, tmp_path):
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     entries, peak = map(int, printed.split())
     assert entries == n
-    # All would be 218 MB. 64 MiB wait, and as much is made, to the end of a cluster; steps in use; pages.
+    # All would be 218 MB. 64 MiB wait, as much is made, to the end of a cluster; steps in use.
     assert peak < 2 * (64 << 20) + 4 * cluster * 17 * 8
 
 
