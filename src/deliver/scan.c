@@ -17,7 +17,7 @@ enum {
     DEFAULT_BUDGET_NBYTES = 1 << 30,
     WINDOW_NBYTES = 64 << 20,
     LEAST_GROUP_NBYTES = 64 << 10,
-    GROUP_NBYTES = 4 << 20, /* is written while it is in the processor's cache */
+    GROUP_NBYTES = 16 << 20, /* at the end of each the threads wait for each other */
     STACK_NBYTES = 256 << 10
 };
 
@@ -113,15 +113,15 @@ static ladle_status refuse_in_child(ladle_error *error)
     return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
 }
 
-/* Waits until what is going to be decoded fits and it is time for it, and, where it is going to be in a file, the
- * caller has had half of the one before; false: the scan was stopped. */
+/* Waits until what is going to be decoded fits and it is time for it, and, where it is going to be in a file, no more
+ * than the window before is there; false: the scan was stopped. */
 static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes)
 {
     pthread_mutex_lock(&scan->lock);
     while (!atomic_load(&scan->stop) && scan->steps != NULL &&
            ((double)scan->waiting_nbytes + nbytes > (double)scan->options.budget_nbytes ||
             (nbytes > 0 && (double)scan->waiting_nbytes > ladle_scan_ahead(&scan->pace, nbytes)) ||
-            (spilled_nbytes > 0 && (double)scan->spilled_nbytes > spilled_nbytes / 2)))
+            (spilled_nbytes > 0 && (double)scan->spilled_nbytes > spilled_nbytes)))
         pthread_cond_wait(&scan->room, &scan->lock);
     pthread_mutex_unlock(&scan->lock);
     return !atomic_load(&scan->stop);
