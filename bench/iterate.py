@@ -233,9 +233,9 @@ def draw(results: list[dict[str, Any]], out: str) -> None:
             axis.plot(share, [nbytes / 1e6 for nbytes in run["curve"]], label=label, linewidth=1)
         axis.set_title(result["file"], fontsize=9)
         axis.set_xlabel("per cent of the steps")
-        axis.set_ylim(bottom=0)
         axis.legend(fontsize=6)
     axes[0][0].set_ylabel("resident memory, MB")
+    axes[0][0].set_ylim(bottom=0)  # of all, once all curves are there
     figure.tight_layout()
     figure.savefig(out, metadata={"Date": None})
 
