@@ -198,7 +198,8 @@ static void decode_chunk(const ladle_encoding *encoding, ladle_dtype dtype, uint
     }
 }
 
-/* The output is fresh memory: fetched for writing a page ahead, it is there when its turn comes. */
+/* The output is fresh memory: fetched for writing, it is there when its turn comes. Half a page ahead: a whole one
+ * looks to the processor like the line that is being stored. */
 static void prefetch(const uint8_t *to, int64_t nbytes)
 {
     enum { AHEAD = 2048, LINE = 64 };

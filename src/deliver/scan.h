@@ -111,7 +111,7 @@ void ladle_scan_forget_horizon(ladle_scan_part *part);
 typedef struct ladle_scan_sight {
     double nbytes;         /* decoded data that it is worth to know of */
     double offsets_nbytes; /* that the offsets of the horizon may take */
-    double enough_nbytes;  /* behind which the next border of clusters is far enough, where bytes rule */
+    double enough_nbytes;  /* behind which the next border of clusters is far enough */
 } ladle_scan_sight;
 
 /* Sees to it that part->reaches has a step that is not used. On failure *failed_stop is where the entries end that it
@@ -130,7 +130,7 @@ void ladle_scan_positions(const ladle_scan_part *part, int64_t entry, int64_t *p
 /* Decodes entries up to `stop`, which lie in the next `n_steps` steps of part->reaches: into part->open, where there is
  * one, and new steps. *first: owned, those that are complete, in order, each with its own result; where the last one is
  * not, it becomes part->open. With `spill` they are written there, about `group_nbytes` at once. Fails only where there
- * is no memory for the steps themselves, or a spill fails; part->open is gone then. */
+ * is no memory for the steps themselves, or a spill fails; close part->open then. */
 ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, int64_t stop,
                                struct ladle_spill *spill, int64_t group_nbytes, const atomic_bool *stopped,
                                ladle_scan_step **first, ladle_error *error);

@@ -69,14 +69,13 @@ typedef struct window {
     ladle_reader *reader;
     const atomic_bool *stop;
     ladle_spill *spill;
-    int64_t group_nbytes;        /* of columns that are decoded at once */
-    int64_t n_steps, n_complete; /* all, or but for the last one */
+    int64_t group_nbytes; /* of columns that are decoded at once */
+    int64_t n_steps;
     ladle_scan_step **steps;
     int64_t from, to;          /* the entries: the first step may have more before them, the last one behind */
     int64_t *nbytes;           /* for each step: of its planned buffers */
     int64_t *positions;        /* for each step, and the end: of each of part->lists, in items of the horizon */
     const int64_t *low, *high; /* the same before `from` and `to` */
-    bool is_resumed;           /* the first step has more before `from` */
     ladle_vector whole;        /* of ladle_slice: of one column over the window */
     ladle_vector slices;       /* the same, cut at the steps' borders: of all columns */
     ladle_vector targets;      /* of ladle_target */
@@ -87,6 +86,18 @@ typedef struct window {
 static ladle_table *table_of(const window *w)
 {
     return w->part->table;
+}
+
+/* Steps that an earlier window began: 1, the first one, or 0. */
+static int64_t n_resumed(const window *w)
+{
+    return w->from > w->steps[0]->step.start;
+}
+
+/* All steps, or all but the last one. */
+static int64_t n_complete(const window *w)
+{
+    return w->n_steps - (w->to < w->steps[w->n_steps - 1]->step.stop);
 }
 
 /* Positions of a column's innermost list, in the horizon, before step `i`. */
@@ -133,11 +144,7 @@ static ladle_target *add_target(window *w, const ladle_scan_column *column, int6
         target->first_item = (low - position(w, column, i)) * column->n_each;
         target->n_block = (position(w, column, i + 1) - position(w, column, i)) * column->n_each;
     }
-    if (i == 0 && w->is_resumed) { /* what it has by now; counted again when the batch is done */
-        target->lease = *target->slot;
-        *target->slot = NULL;
-        step->step.nbytes -= target->lease == NULL ? 0 : ladle_lease_nbytes(target->lease);
-    }
+    target->lease = *target->slot; /* of a step that is resumed; else NULL */
     return target;
 }
 
@@ -279,7 +286,7 @@ static void offsets_of_step(const window *w, int64_t i, const ladle_scan_lists *
 static void count_offsets(window *w)
 {
     const ladle_scan_lists *lists = w->part->lists.items;
-    for (int64_t i = w->is_resumed ? 1 : 0; i < w->n_steps; i++)
+    for (int64_t i = n_resumed(w); i < w->n_steps; i++)
         for (int64_t k = 0; k < w->part->lists.count; k++) {
             int64_t from, to;
             offsets_of_step(w, i, &lists[k], &from, &to);
@@ -378,14 +385,12 @@ static ladle_status read_group(window *w, int64_t at, int64_t end, ladle_error *
     for (; at < end && status == LADLE_OK; at++)
         if (is_planned(&columns[at]))
             status = plan_column(w, &columns[at], error);
-    ladle_target *targets = w->targets.items;
-    for (int64_t i = 0; i < w->targets.count && status != LADLE_OK; i++)
-        *targets[i].slot = targets[i].lease; /* what a step had */
     if (status != LADLE_OK)
         return status;
     if (w->spill == NULL)
         count_offsets(w);
     make_regions(w);
+    ladle_target *targets = w->targets.items;
     /* Step by step, so that what a step has in this group lies in one piece. */
     if (w->targets.count > 0)
         qsort(targets, (size_t)w->targets.count, sizeof *targets, by_step);
@@ -393,12 +398,25 @@ static ladle_status read_group(window *w, int64_t at, int64_t end, ladle_error *
         targets[i].region = w->steps[targets[i].tag]->region;
     ladle_batch_read(w->reader, targets, w->targets.count, &w->slices, w->stop);
     for (int64_t i = 0; i < w->targets.count; i++) {
-        if (targets[i].lease != NULL) {
-            *targets[i].slot = targets[i].lease;
+        if (targets[i].lease != NULL && *targets[i].slot == NULL)
             w->steps[targets[i].tag]->step.nbytes += ladle_lease_nbytes(targets[i].lease);
-        }
+        *targets[i].slot = targets[i].lease;
     }
     return spill_steps(w, error);
+}
+
+/* Makes of `w` the window of some of the steps of `all`, which has nothing but whole ones. */
+static void choose_steps(window *w, const window *all, int64_t first, int64_t n_steps)
+{
+    int64_t n_lists = w->part->lists.count;
+    w->steps = all->steps + first;
+    w->n_steps = n_steps;
+    w->nbytes = all->nbytes + first;
+    w->positions = all->positions + first * n_lists;
+    w->from = w->steps[0]->step.start;
+    w->to = w->steps[n_steps - 1]->step.stop;
+    w->low = w->positions;
+    w->high = w->positions + n_steps * n_lists;
 }
 
 /* A column that takes much more than a group by itself is read for some of the steps after the others: pages at their
@@ -409,24 +427,10 @@ static ladle_status read_in_pieces(window *w, int64_t at, int64_t end, int64_t n
     int64_t each = ladle_max(all.n_steps / (nbytes / (GROUPS_IN_PIECE * w->group_nbytes) + 1), 1);
     ladle_status status = LADLE_OK;
     for (int64_t first = 0; first < all.n_steps && status == LADLE_OK && !atomic_load(w->stop); first += each) {
-        w->steps = all.steps + first;
-        w->n_steps = ladle_min(each, all.n_steps - first);
-        w->nbytes = all.nbytes + first;
-        w->positions = all.positions + first * w->part->lists.count;
-        w->low = w->positions;
-        w->high = w->positions + w->n_steps * w->part->lists.count;
-        w->from = w->steps[0]->step.start;
-        w->to = w->steps[w->n_steps - 1]->step.stop;
+        choose_steps(w, &all, first, ladle_min(each, all.n_steps - first));
         status = read_group(w, at, end, error);
     }
-    w->steps = all.steps;
-    w->n_steps = all.n_steps;
-    w->nbytes = all.nbytes;
-    w->positions = all.positions;
-    w->low = all.low;
-    w->high = all.high;
-    w->from = all.from;
-    w->to = all.to;
+    choose_steps(w, &all, 0, all.n_steps);
     return status;
 }
 
@@ -483,7 +487,7 @@ static ladle_status make_offsets(window *w, ladle_error *error)
     ladle_lease **shared = ladle_alloc(w->part->context, size, LADLE_MEMORY_METADATA, error);
     if (shared == NULL)
         return (ladle_status)error->status;
-    for (int64_t i = w->is_resumed ? 1 : 0; i < w->n_steps; i++) {
+    for (int64_t i = n_resumed(w); i < w->n_steps; i++) {
         memset(shared, 0, size);
         ladle_step *step = &w->steps[i]->step;
         if (w->steps[i]->error.status == LADLE_OK && cut_offsets(w, i, shared, &w->steps[i]->error) == LADLE_OK)
@@ -627,16 +631,14 @@ static ladle_status create_steps(window *w, ladle_error *error)
     ladle_scan_part *part = w->part;
     const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
     int64_t start = part->at;
-    w->is_resumed = part->open != NULL;
-    w->from = w->is_resumed ? part->filled : start;
+    w->from = part->open != NULL ? part->filled : start;
     for (int64_t i = 0; i < w->n_steps; i++) {
-        w->steps[i] = i == 0 && w->is_resumed
-                          ? part->open
-                          : ladle_scan_step_create(part, part->n_buffers, start, reaches[i].stop, error);
+        w->steps[i] = part->open;
+        part->open = NULL;
+        if (w->steps[i] == NULL)
+            w->steps[i] = ladle_scan_step_create(part, part->n_buffers, start, reaches[i].stop, error);
         if (w->steps[i] == NULL)
             return (ladle_status)error->status;
-        if (i == 0)
-            part->open = NULL;
         ladle_scan_positions(part, start, &w->positions[i * part->lists.count]);
         start = reaches[i].stop;
     }
@@ -661,7 +663,7 @@ static ladle_status read_all(window *w, ladle_error *error)
     if (status == LADLE_OK)
         status = make_offsets(w, &failure);
     int64_t n_steps = w->n_steps;
-    w->n_steps = w->n_complete;
+    w->n_steps = n_complete(w);
     if (status == LADLE_OK)
         status = read_rest(w, &failure);
     count_gathered(w);
@@ -680,15 +682,16 @@ static ladle_status read_all(window *w, ladle_error *error)
 /* Hands out the steps that are complete, and keeps the last one if it is not. */
 static ladle_scan_step *give_steps(window *w)
 {
-    for (int64_t i = 0; i < w->n_complete; i++) {
+    int64_t n = n_complete(w);
+    for (int64_t i = 0; i < n; i++) {
         ladle_region_seal(w->steps[i]->region);
-        w->steps[i]->next = i + 1 < w->n_complete ? w->steps[i + 1] : NULL;
+        w->steps[i]->next = i + 1 < n ? w->steps[i + 1] : NULL;
     }
-    if (w->n_complete < w->n_steps) {
-        w->part->open = w->steps[w->n_complete];
+    if (n < w->n_steps) {
+        w->part->open = w->steps[n];
         w->part->filled = w->to;
     }
-    return w->n_complete > 0 ? w->steps[0] : NULL;
+    return n > 0 ? w->steps[0] : NULL;
 }
 
 void ladle_scan_close(ladle_scan_part *part)
@@ -701,23 +704,19 @@ ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int6
                                ladle_spill *spill, int64_t group_nbytes, const atomic_bool *stopped,
                                ladle_scan_step **first, ladle_error *error)
 {
-    const ladle_scan_reach *last = (const ladle_scan_reach *)part->reaches.items + part->n_used + n_steps - 1;
     window w = {.part = part,
                 .reader = reader,
                 .stop = stopped,
                 .spill = spill,
                 .group_nbytes = spill == NULL ? INT64_MAX : group_nbytes,
                 .n_steps = n_steps,
-                .n_complete = stop < last->stop ? n_steps - 1 : n_steps,
                 .to = stop};
     *first = NULL;
     size_t size = (sizeof(ladle_scan_step *) + sizeof(int64_t)) * (size_t)n_steps +
                   sizeof(int64_t) * (size_t)(n_steps + 3) * (size_t)part->lists.count;
     uint8_t *room = ladle_alloc(part->context, size, LADLE_MEMORY_METADATA, error);
-    if (room == NULL) {
-        ladle_scan_close(part);
+    if (room == NULL)
         return (ladle_status)error->status;
-    }
     w.steps = (ladle_scan_step **)(void *)room;
     w.nbytes = (int64_t *)(void *)(w.steps + n_steps);
     w.positions = w.nbytes + n_steps;
