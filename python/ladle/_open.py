@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ladle import _core
 from ladle._ahead import Ahead
 from ladle._buffers import Buffer, Columns, Part, Source, choose_cache
+from ladle._collector import collector_paused
 from ladle._context import default_reader
 from ladle._errors import InvalidError, UnsupportedError
 from ladle._files import Files, resolve_files
@@ -100,19 +101,20 @@ def open(  # noqa: A001 - the name that users of h5py, zarr and uproot expect
     selects = name_test(filter_name)
     sources = [Source(path, table) for path, table in resolve_files(files)]
     parts = _entry_range(sources, entry_start, entry_stop)
-    columns, unreadable = common_columns(sources, selects)
-    for name in exact_names(filter_name):
-        require(name, sources[0], columns, unreadable)
-    about = OpenInfo(
-        files=[source.path for source in sources],
-        tables=[source.table.name for source in sources],
-        formats=[source.table.format for source in sources],
-        n_entries=sum(part.stop - part.start for part in parts),
-        columns={name: column.type for name, column in columns.items()},
-        unreadable=unreadable,
-    )
-    pattern = choose_pattern(prefetch, about.tables[0], columns)
-    return _lazy_array(columns, parts, cache, threads, about, pattern)
+    with collector_paused():
+        columns, unreadable = common_columns(sources, selects)
+        for name in exact_names(filter_name):
+            require(name, sources[0], columns, unreadable)
+        about = OpenInfo(
+            files=[source.path for source in sources],
+            tables=[source.table.name for source in sources],
+            formats=[source.table.format for source in sources],
+            n_entries=sum(part.stop - part.start for part in parts),
+            columns={name: column.type for name, column in columns.items()},
+            unreadable=unreadable,
+        )
+        pattern = choose_pattern(prefetch, about.tables[0], columns)
+        return _lazy_array(columns, parts, cache, threads, about, pattern)
 
 
 def check_threads(threads: int | None) -> None:

@@ -215,3 +215,35 @@ def test_a_named_file_serves_the_next_process(slim, tmp_path):
         factory = NanoEventsFactory.from_root({slim("nano_dy.root"): "Events"}, buffer_cache=cache)
         assert ak.all(analysis(factory.events()) == first)
         assert cache.stats()["misses"] == 0
+
+
+@pytest.mark.parametrize("cache", [None, "ladle"])
+def test_events_are_made_without_collections(slim, cache):
+    """Passes over all that the imports left would take longer than making events."""
+    path = slim("nano_dy.root")
+    kept = ladle.BufferCache() if cache else None
+
+    def make():
+        return NanoEventsFactory.from_root({path: "Events"}, buffer_cache=kept).events()
+
+    make()
+    gc.collect()
+    generations = []
+
+    def note(phase, info):
+        if phase == "start":
+            generations.append(info["generation"])
+
+    gc.callbacks.append(note)
+    try:
+        events = make()
+    finally:
+        gc.callbacks.remove(note)
+    assert len(generations) <= 3  # between the pauses, none of them a full one
+    assert 2 not in generations
+    gc.disable()
+    try:
+        del events
+        assert gc.collect() == 0  # nothing waited for the collector meanwhile
+    finally:
+        gc.enable()

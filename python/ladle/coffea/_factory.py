@@ -18,6 +18,7 @@ from coffea.nanoevents.factory import _key_formatter, _OnlySliceableAs, _reads_p
 from coffea.nanoevents.schemas import NanoAODSchema
 from coffea.nanoevents.schemas.edm4hep import podio_collection_types
 
+from ladle._collector import collector_paused
 from ladle._errors import Error
 from ladle._mapping import Cache
 from ladle._pattern import AccessPattern, choose_pattern
@@ -143,33 +144,34 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
             return factory
         seconds = {"open": source.open_seconds}
         clock = time.perf_counter()
-        base = BaseForm(source, iteritems_options)
-        if _reads_podio_metadata(schemaclass):
-            base.form["podio_collection_types"] = podio_collection_types(source.tree)
-        clock, seconds["form"] = _lap(clock)
-        mapping = LadleSourceMapping(
-            source,
-            base.native,
-            *_entry_range(entry_start, entry_stop, source.table.n_entries),
-            access_log=access_log,
-            virtual=mode == "virtual",
-            buffer_cache=buffer_cache,
-            uproot_settings={
-                "use_ak_forth": use_ak_forth,
-                "decompression_executor": decompression_executor,
-                "interpretation_executor": interpretation_executor,
-            },
-            pattern=choose_pattern(prefetch, source.table.name, base.native),
-        )
+        with collector_paused():
+            base = BaseForm(source, iteritems_options)
+            if _reads_podio_metadata(schemaclass):
+                base.form["podio_collection_types"] = podio_collection_types(source.tree)
+            clock, seconds["form"] = _lap(clock)
+            mapping = LadleSourceMapping(
+                source,
+                base.native,
+                *_entry_range(entry_start, entry_stop, source.table.n_entries),
+                access_log=access_log,
+                virtual=mode == "virtual",
+                buffer_cache=buffer_cache,
+                uproot_settings={
+                    "use_ak_forth": use_ak_forth,
+                    "decompression_executor": decompression_executor,
+                    "interpretation_executor": interpretation_executor,
+                },
+                pattern=choose_pattern(prefetch, source.table.name, base.native),
+            )
+            factory = cls._from_mapping(
+                mapping, mapping.partition_key, base.form, schemaclass, metadata, mode=mode
+            )
+        clock, seconds["schema"] = _lap(clock)
         if preload is not None:
             _preload(mapping, source, base, preload)
             clock, seconds["preload"] = _lap(clock)
         if mode == "virtual":
             mapping.follow_pattern()
-        factory = cls._from_mapping(
-            mapping, mapping.partition_key, base.form, schemaclass, metadata, mode=mode
-        )
-        clock, seconds["schema"] = _lap(clock)
         factory._info = _describe(source, base, seconds)
         return factory
 
@@ -179,27 +181,33 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
         coffea lets them keep offsets, indices and masks, as a cache that copies would have to make
         these again and again. ladle's lends them.
         """
-        if self._mode != "virtual" or not isinstance(self.buffer_cache, Cache):
+        if self._mode != "virtual":
             return super().events()
-        events = self._events()
-        if events is None:
-            form = self._schema.form
-            buffer_key = functools.partial(_key_formatter, self._partition_key)
-            events = ak.from_buffers(
-                form,
-                len(self),
-                self._mapping,
-                buffer_key=buffer_key,
-                enable_virtualarray_caching=False,
-                behavior=self._schema.behavior(),
-                attrs={
-                    "@events_factory": self,
-                    "@form": form,
-                    "@buffer_key": buffer_key,
-                },
-            )
-            self._events = weakref.ref(events)
-        return events
+        with collector_paused():
+            if not isinstance(self.buffer_cache, Cache):
+                return super().events()
+            events = self._events()
+            if events is None:
+                events = self._holding_nothing()
+                self._events = weakref.ref(events)
+            return events
+
+    def _holding_nothing(self) -> Any:
+        form = self._schema.form
+        buffer_key = functools.partial(_key_formatter, self._partition_key)
+        return ak.from_buffers(
+            form,
+            len(self),
+            self._mapping,
+            buffer_key=buffer_key,
+            enable_virtualarray_caching=False,
+            behavior=self._schema.behavior(),
+            attrs={
+                "@events_factory": self,
+                "@form": form,
+                "@buffer_key": buffer_key,
+            },
+        )
 
     def info(self) -> SourceInfo:
         """Say which columns are read natively, which through uproot and why, and what opening cost.

@@ -103,6 +103,11 @@ def load_program(column: _core.Column, name: str) -> str:
     return f"{name},!load" + ",!content" * len(column.dims)
 
 
+def _quoted(name: str) -> str:
+    """Quote as coffea does, which takes nothing but a look for most names."""
+    return name if name.isascii() and name.isidentifier() else quote(name)
+
+
 def column_form(column: _core.Column, name: str, typename: str) -> Form:
     """Describe one native column in awkward's form JSON, with coffea's form keys.
 
@@ -115,7 +120,7 @@ def column_form(column: _core.Column, name: str, typename: str) -> Form:
     typename : str
         From :func:`type_name`.
     """
-    key = quote(f"{name},!load")
+    key = f"{_quoted(name)}%2C%21load"
     content_key = "%2C%21content"
     parameters: dict[str, str] = {"__doc__": column.title, "typename": typename}
     if column.is_string:
