@@ -3,7 +3,7 @@
  *     scan.c         the parts, the queue of steps that wait, the thread that decodes ahead, the public calls
  *     scan_part.c    a table and its columns in a scan; which columns have lists in common
  *     scan_steps.c   how far each step reaches: from the offsets of all lists over the entries ahead, the horizon
- *     scan_window.c  steps that are decoded together, the window: planned once, cut into steps
+ *     scan_window.h  steps that are decoded together, the window: columns planned once, cut into steps
  *     spill.c        steps of a window that is larger than the budget wait in a file
  *
  * Columns are planned over the whole window and their slices cut where steps meet, so that the pages of a window are

@@ -1,12 +1,8 @@
 /* Steps of a scan that are decoded together: planned over the window, cut at their borders, read in one pass. */
+#include "deliver/scan_window.h"
 #include "base/checked.h"
 #include "base/error.h"
-#include "deliver/gather.h"
-#include "deliver/scan.h"
-#include "deliver/spill.h"
 
-#include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,218 +59,8 @@ void ladle_scan_step_release(ladle_context *context, ladle_scan_step *step)
 
 /* --- the window ------------------------------------------------------------------------------- */
 
-/* Steps that are decoded together. Whatever fails fails a step, and the first failure of a step is what it tells. */
-typedef struct window {
-    ladle_scan_part *part;
-    ladle_reader *reader;
-    const atomic_bool *stop;
-    ladle_spill *spill;
-    int64_t group_nbytes; /* of columns that are decoded at once */
-    int64_t n_steps;
-    ladle_scan_step **steps;
-    int64_t from, to;          /* the entries: the first step may have more before them, the last one behind */
-    int64_t *nbytes;           /* for each step: of its planned buffers */
-    int64_t *positions;        /* for each step, and the end: of each of part->lists, in items of the horizon */
-    const int64_t *low, *high; /* the same before `from` and `to` */
-    ladle_vector whole;        /* of ladle_slice: of one column over the window */
-    ladle_vector slices;       /* the same, cut at the steps' borders: of all columns */
-    ladle_vector targets;      /* of ladle_target */
-    pthread_mutex_t lock;      /* guards what follows */
-    ladle_error failure;       /* of the spill */
-} window;
-
-static ladle_table *table_of(const window *w)
-{
-    return w->part->table;
-}
-
-/* Steps that an earlier window began: 1, the first one, or 0. */
-static int64_t n_resumed(const window *w)
-{
-    return w->from > w->steps[0]->step.start;
-}
-
-/* All steps, or all but the last one. */
-static int64_t n_complete(const window *w)
-{
-    return w->n_steps - (w->to < w->steps[w->n_steps - 1]->step.stop);
-}
-
-/* Positions of a column's innermost list, in the horizon, before step `i`. */
-static int64_t position(const window *w, const ladle_scan_column *column, int64_t i)
-{
-    if (column->lists >= 0)
-        return w->positions[i * w->part->lists.count + column->lists];
-    const ladle_step *last = &w->steps[w->n_steps - 1]->step;
-    return (i < w->n_steps ? w->steps[i]->step.start : last->stop) - w->part->horizon;
-}
-
-/* The same before an entry whose positions of lists are known. */
-static int64_t position_before(const window *w, const ladle_scan_column *column, int64_t entry,
-                               const int64_t *positions)
-{
-    return column->lists >= 0 ? positions[column->lists] : entry - w->part->horizon;
-}
-
-/* What the window has of step `i`, in positions. */
-static void share_of_step(const window *w, const ladle_scan_column *column, int64_t i, int64_t *low, int64_t *high)
-{
-    *low = ladle_max(position(w, column, i), position_before(w, column, w->from, w->low));
-    *high = ladle_max(*low, ladle_min(position(w, column, i + 1), position_before(w, column, w->to, w->high)));
-}
-
-static ladle_target *add_target(window *w, const ladle_scan_column *column, int64_t i, ladle_error *error)
-{
-    ladle_scan_step *step = w->steps[i];
-    ladle_target *target = ladle_vector_push(&w->targets, error);
-    if (target == NULL)
-        return NULL;
-    target->tag = i;
-    target->slot = &step->step.buffers[column->first_buffer + column->n_buffers - 1];
-    target->table = table_of(w);
-    target->column = column->column;
-    target->buffer = column->n_buffers - 1;
-    target->start = ladle_max(step->step.start, w->from);
-    target->stop = ladle_min(step->step.stop, w->to);
-    target->error = &step->error;
-    if (target->start > step->step.start || target->stop < step->step.stop) {
-        int64_t low, high;
-        share_of_step(w, column, i, &low, &high);
-        target->is_part = true;
-        target->first_item = (low - position(w, column, i)) * column->n_each;
-        target->n_block = (position(w, column, i + 1) - position(w, column, i)) * column->n_each;
-    }
-    target->lease = *target->slot; /* of a step that is resumed; else NULL */
-    return target;
-}
-
-/* The offsets that a plan of entries from `start` on wants, or NULL. */
-static const int64_t *offsets_for(const window *w, const ladle_scan_column *column, int64_t start, int64_t stop)
-{
-    if (column->lists < 0)
-        return NULL;
-    const ladle_scan_lists *lists = (const ladle_scan_lists *)w->part->lists.items + column->lists;
-    if (lists->counter < 0)
-        return NULL;
-    int64_t first, last;
-    table_of(w)->ops->page_bounds(table_of(w), column->column, start, stop, &first, &last);
-    return (const int64_t *)ladle_lease_data(lists->offsets) + (first - lists->base);
-}
-
-/* Appends what the column's slices, from the `*at`-th on, have of its items [low, high) in the window. */
-static ladle_status cut_slices(window *w, int64_t low, int64_t high, int64_t *at, ladle_error *error)
-{
-    const ladle_slice *whole = w->whole.items;
-    for (; *at < w->whole.count && whole[*at].dest < high; (*at)++) {
-        const ladle_slice *from = &whole[*at];
-        int64_t begin = ladle_max(low, from->dest), end = ladle_min(high, from->dest + from->take);
-        if (begin < end) {
-            ladle_slice *slice = ladle_vector_push(&w->slices, error);
-            if (slice == NULL)
-                return (ladle_status)error->status;
-            *slice = *from;
-            slice->skip += begin - from->dest;
-            slice->take = end - begin;
-            slice->dest = begin - low;
-        }
-        if (from->dest + from->take > high)
-            break; /* the next step has more of it */
-    }
-    return LADLE_OK;
-}
-
-/* A planned buffer of the step will take `n` values of `size` bytes: their pages were seen to be able to hold them. */
-static void count_planned(window *w, int64_t i, int64_t n, int64_t size)
-{
-    int64_t nbytes, sum;
-    if (ladle_multiply(n, size, &nbytes) && nbytes <= ladle_context_limits(w->part->context)->max_buffer_nbytes &&
-        ladle_add(w->nbytes[i], nbytes + LADLE_REGION_GRAIN, &sum))
-        w->nbytes[i] = sum; /* what is larger is refused later */
-}
-
-/* Of a step that will stay open: can its pages fill the block that is made of it now, also those that come later? */
-static bool can_be_filled(window *w, const ladle_scan_column *column, const ladle_target *target)
-{
-    ladle_table *table = table_of(w);
-    const ladle_step *step = &w->steps[target->tag]->step;
-    int64_t n_items, before = w->whole.count;
-    if (target->error->status != LADLE_OK)
-        return false;
-    ladle_status status =
-        table->ops->plan(table, target->column, target->buffer, step->start, step->stop,
-                         offsets_for(w, column, step->start, step->stop), &w->whole, &n_items, target->error);
-    w->whole.count = before;
-    if (status == LADLE_OK && n_items != target->n_block)
-        status =
-            ladle_fail(target->error, LADLE_CORRUPT, LADLE_NO_OFFSET,
-                       "its pages hold %" PRId64 " of the %" PRId64 " values of the range", n_items, target->n_block);
-    if (status != LADLE_OK)
-        ladle_table_blame(table, target->column, target->error);
-    return status == LADLE_OK;
-}
-
-/* Cuts the column's slices, which are known to hold all of its items, at the borders of the steps. */
-static ladle_status cut(window *w, const ladle_scan_column *column, ladle_error *error)
-{
-    ladle_table *table = table_of(w);
-    const ladle_column *c = &table->columns[column->column];
-    int64_t item, at = 0, origin = position_before(w, column, w->from, w->low);
-    if (!ladle_multiply(c->inner, (int64_t)ladle_dtype_size((ladle_dtype)c->dtype), &item))
-        item = INT64_MAX;
-    for (int64_t i = 0; i < w->n_steps; i++) {
-        int64_t low, high;
-        share_of_step(w, column, i, &low, &high);
-        low = (low - origin) * column->n_each;
-        high = (high - origin) * column->n_each;
-        ladle_target *target = add_target(w, column, i, error);
-        if (target == NULL)
-            return (ladle_status)error->status;
-        target->n_items = high - low;
-        target->first_slice = w->slices.count;
-        ladle_status status = cut_slices(w, low, high, &at, error);
-        if (status != LADLE_OK)
-            return status;
-        target->n_slices = w->slices.count - target->first_slice;
-        target->is_planned = i == 0 || target->n_slices == 0 || table->ops->begin == NULL ||
-                             table->ops->begin(table, target->column, target->buffer,
-                                               (ladle_slice *)w->slices.items + target->first_slice);
-        if (target->is_planned) {
-            if (target->lease == NULL && (!target->is_part || can_be_filled(w, column, target)))
-                count_planned(w, i, target->is_part ? target->n_block : target->n_items, item);
-        } else {
-            target->offsets = offsets_for(w, column, target->start, target->stop);
-            w->slices.count = target->first_slice;
-        }
-    }
-    return LADLE_OK;
-}
-
-/* The data of one column: planned over the window, or, where that fails, step by step, so that it fails where it must.
- */
-static ladle_status plan_column(window *w, const ladle_scan_column *column, ladle_error *error)
-{
-    ladle_table *table = table_of(w);
-    int64_t start = w->from, stop = w->to, n_items, wanted;
-    int64_t n_positions = position_before(w, column, stop, w->high) - position_before(w, column, start, w->low);
-    ladle_error failure;
-    w->whole.count = 0;
-    ladle_status status = table->ops->plan(table, column->column, column->n_buffers - 1, start, stop,
-                                           offsets_for(w, column, start, stop), &w->whole, &n_items, &failure);
-    if (status == LADLE_OK && ladle_multiply(n_positions, column->n_each, &wanted) && n_items == wanted)
-        return cut(w, column, error);
-    for (int64_t i = 0; i < w->n_steps; i++) {
-        ladle_target *target = add_target(w, column, i, error);
-        if (target == NULL)
-            return (ladle_status)error->status;
-        target->offsets = offsets_for(w, column, target->start, target->stop);
-        if (target->is_part && target->lease == NULL)
-            (void)can_be_filled(w, column, target);
-    }
-    return LADLE_OK;
-}
-
 /* Which of the horizon's offsets of some lists are those of step `i`: [*from, *to], both. */
-static void offsets_of_step(const window *w, int64_t i, const ladle_scan_lists *lists, int64_t *from, int64_t *to)
+static void offsets_of_step(const ladle_window *w, int64_t i, const ladle_scan_lists *lists, int64_t *from, int64_t *to)
 {
     const int64_t *low = &w->positions[i * w->part->lists.count], *high = low + w->part->lists.count;
     bool is_outermost = lists->parent < 0;
@@ -283,19 +69,19 @@ static void offsets_of_step(const window *w, int64_t i, const ladle_scan_lists *
 }
 
 /* The steps' offsets are planned buffers as well. */
-static void count_offsets(window *w)
+static void count_offsets(ladle_window *w)
 {
     const ladle_scan_lists *lists = w->part->lists.items;
-    for (int64_t i = n_resumed(w); i < w->n_steps; i++)
+    for (int64_t i = ladle_window_n_resumed(w); i < w->n_steps; i++)
         for (int64_t k = 0; k < w->part->lists.count; k++) {
             int64_t from, to;
             offsets_of_step(w, i, &lists[k], &from, &to);
-            count_planned(w, i, to - from + 1, sizeof(int64_t));
+            ladle_window_count(w, i, to - from + 1, sizeof(int64_t));
         }
 }
 
 /* One piece of memory for all that is planned of each step. Where there is none, each buffer looks for its own. */
-static void make_regions(window *w)
+static void make_regions(ladle_window *w)
 {
     for (int64_t i = 0; i < w->n_steps; i++) {
         if (w->nbytes[i] > 0 && w->steps[i]->region == NULL)
@@ -308,7 +94,7 @@ static void make_regions(window *w)
 static bool spill_step(void *user, int64_t index, ladle_scratch *scratch)
 {
     (void)scratch;
-    window *w = user;
+    ladle_window *w = user;
     ladle_scan_step *step = w->steps[index];
     ladle_error error;
     ladle_region_seal(step->region);
@@ -326,7 +112,7 @@ static bool spill_step(void *user, int64_t index, ladle_scratch *scratch)
     return true;
 }
 
-static ladle_status spill_steps(window *w, ladle_error *error)
+static ladle_status spill_steps(ladle_window *w, ladle_error *error)
 {
     if (w->spill == NULL)
         return LADLE_OK;
@@ -346,29 +132,13 @@ static int by_step(const void *a, const void *b)
     return x->slot < y->slot ? -1 : x->slot > y->slot;
 }
 
-static bool is_planned(const ladle_scan_column *column)
-{
-    return column->way == LADLE_SCAN_FLAT || column->way == LADLE_SCAN_LISTS;
-}
-
-/* What the column's items are in memory, by their number. */
-static int64_t column_nbytes(const window *w, const ladle_scan_column *column)
-{
-    const ladle_column *c = &table_of(w)->columns[column->column];
-    int64_t n, nbytes;
-    if (ladle_multiply(position(w, column, w->n_steps) - position(w, column, 0), column->n_each, &n) &&
-        ladle_multiply(n, c->inner, &n) && ladle_multiply(n, (int64_t)ladle_dtype_size((ladle_dtype)c->dtype), &nbytes))
-        return nbytes;
-    return INT64_MAX; /* refused when it is planned */
-}
-
 /* Where the group of columns ends that begins with `at`: all, or for a file those of group_nbytes, or one. `*nbytes`:
  * what it takes. */
-static int64_t group_end(const window *w, int64_t at, int64_t *nbytes)
+static int64_t group_end(const ladle_window *w, int64_t at, int64_t *nbytes)
 {
     const ladle_scan_column *columns = w->part->columns.items;
     for (*nbytes = 0; at < w->part->columns.count; at++) {
-        int64_t more = is_planned(&columns[at]) ? column_nbytes(w, &columns[at]) : 0;
+        int64_t more = ladle_window_can_plan(&columns[at]) ? ladle_window_column_nbytes(w, &columns[at]) : 0;
         if (w->spill != NULL && *nbytes > 0 && more > w->group_nbytes - *nbytes)
             break;
         *nbytes = ladle_min(*nbytes, INT64_MAX - more) + more;
@@ -377,14 +147,14 @@ static int64_t group_end(const window *w, int64_t at, int64_t *nbytes)
 }
 
 /* Reads columns [at, end) of all steps, and spills them. */
-static ladle_status read_group(window *w, int64_t at, int64_t end, ladle_error *error)
+static ladle_status read_group(ladle_window *w, int64_t at, int64_t end, ladle_error *error)
 {
     const ladle_scan_column *columns = w->part->columns.items;
     ladle_status status = LADLE_OK;
     w->slices.count = w->targets.count = 0;
     for (; at < end && status == LADLE_OK; at++)
-        if (is_planned(&columns[at]))
-            status = plan_column(w, &columns[at], error);
+        if (ladle_window_can_plan(&columns[at]))
+            status = ladle_window_plan(w, &columns[at], error);
     if (status != LADLE_OK)
         return status;
     if (w->spill == NULL)
@@ -406,7 +176,7 @@ static ladle_status read_group(window *w, int64_t at, int64_t end, ladle_error *
 }
 
 /* Makes of `w` the window of some of the steps of `all`, which has nothing but whole ones. */
-static void choose_steps(window *w, const window *all, int64_t first, int64_t n_steps)
+static void choose_steps(ladle_window *w, const ladle_window *all, int64_t first, int64_t n_steps)
 {
     int64_t n_lists = w->part->lists.count;
     w->steps = all->steps + first;
@@ -421,9 +191,9 @@ static void choose_steps(window *w, const window *all, int64_t first, int64_t n_
 
 /* A column that takes much more than a group by itself is read for some of the steps after the others: pages at their
  * borders twice. */
-static ladle_status read_in_pieces(window *w, int64_t at, int64_t end, int64_t nbytes, ladle_error *error)
+static ladle_status read_in_pieces(ladle_window *w, int64_t at, int64_t end, int64_t nbytes, ladle_error *error)
 {
-    const window all = *w;
+    const ladle_window all = *w;
     int64_t each = ladle_max(all.n_steps / (nbytes / (GROUPS_IN_PIECE * w->group_nbytes) + 1), 1);
     ladle_status status = LADLE_OK;
     for (int64_t first = 0; first < all.n_steps && status == LADLE_OK && !atomic_load(w->stop); first += each) {
@@ -434,7 +204,7 @@ static ladle_status read_in_pieces(window *w, int64_t at, int64_t end, int64_t n
     return status;
 }
 
-static ladle_status read_planned(window *w, ladle_error *error)
+static ladle_status read_planned(ladle_window *w, ladle_error *error)
 {
     ladle_status status = LADLE_OK;
     for (int64_t at = 0; at < w->part->columns.count && status == LADLE_OK && !atomic_load(w->stop);) {
@@ -449,7 +219,7 @@ static ladle_status read_planned(window *w, ladle_error *error)
 }
 
 /* Offsets of all lists in one step: those of the horizon, from 0. */
-static ladle_status cut_offsets(window *w, int64_t i, ladle_lease **out, ladle_error *error)
+static ladle_status cut_offsets(ladle_window *w, int64_t i, ladle_lease **out, ladle_error *error)
 {
     const ladle_scan_lists *lists = w->part->lists.items;
     for (int64_t k = 0; k < w->part->lists.count; k++) {
@@ -468,7 +238,7 @@ static ladle_status cut_offsets(window *w, int64_t i, ladle_lease **out, ladle_e
 }
 
 /* Gives the columns of one step the offsets of their lists. */
-static void share_offsets(window *w, int64_t i, ladle_lease **shared)
+static void share_offsets(ladle_window *w, int64_t i, ladle_lease **shared)
 {
     const ladle_scan_column *columns = w->part->columns.items;
     const ladle_scan_lists *lists = w->part->lists.items;
@@ -481,13 +251,13 @@ static void share_offsets(window *w, int64_t i, ladle_lease **shared)
     }
 }
 
-static ladle_status make_offsets(window *w, ladle_error *error)
+static ladle_status make_offsets(ladle_window *w, ladle_error *error)
 {
     size_t size = sizeof(ladle_lease *) * (size_t)(w->part->lists.count + 1);
     ladle_lease **shared = ladle_alloc(w->part->context, size, LADLE_MEMORY_METADATA, error);
     if (shared == NULL)
         return (ladle_status)error->status;
-    for (int64_t i = n_resumed(w); i < w->n_steps; i++) {
+    for (int64_t i = ladle_window_n_resumed(w); i < w->n_steps; i++) {
         memset(shared, 0, size);
         ladle_step *step = &w->steps[i]->step;
         if (w->steps[i]->error.status == LADLE_OK && cut_offsets(w, i, shared, &w->steps[i]->error) == LADLE_OK)
@@ -502,131 +272,16 @@ static ladle_status make_offsets(window *w, ladle_error *error)
     return LADLE_OK;
 }
 
-/* --- what is not planned over the window ------------------------------------------------------ */
-
-/* Copies the step's share of a gathered column. */
-static ladle_status copy_gathered(window *w, const ladle_scan_column *column, int64_t i, ladle_lease **both)
-{
-    ladle_scan_step *step = w->steps[i];
-    ladle_error *error = &step->error;
-    ladle_context *context = w->part->context;
-    int64_t from = step->step.start - w->steps[0]->step.start, n = step->step.stop - step->step.start;
-    const int64_t *offsets = (const int64_t *)ladle_lease_data(both[0]) + from;
-    ladle_dtype dtype = ladle_lease_dtype(both[1]);
-    int64_t inner = table_of(w)->columns[column->column].inner;
-    ladle_lease **out = &step->step.buffers[column->first_buffer];
-    out[0] = ladle_lease_create(context, LADLE_DTYPE_I64, n + 1, error);
-    if (out[0] == NULL)
-        return (ladle_status)error->status;
-    int64_t *values = ladle_lease_writable(out[0]);
-    for (int64_t k = 0; k <= n; k++)
-        values[k] = offsets[k] - offsets[0];
-    const uint8_t *data = ladle_lease_data(both[1]);
-    out[1] = ladle_lease_copy(context, dtype, values[n] * inner,
-                              data + (size_t)(offsets[0] * inner) * ladle_dtype_size(dtype), error);
-    return out[1] == NULL ? (ladle_status)error->status : LADLE_OK;
-}
-
-static void gather_column(window *w, const ladle_scan_column *column)
-{
-    int64_t start = w->steps[0]->step.start, stop = w->steps[w->n_steps - 1]->step.stop;
-    ladle_lease *both[2];
-    ladle_error failure;
-    if (ladle_gather(w->reader, table_of(w), column->column, start, stop, &both[0], &both[1], &failure) == LADLE_OK) {
-        for (int64_t i = 0; i < w->n_steps; i++)
-            if (w->steps[i]->error.status == LADLE_OK)
-                (void)copy_gathered(w, column, i, both);
-        ladle_lease_release(both[0]);
-        ladle_lease_release(both[1]);
-        return;
-    }
-    for (int64_t i = 0; i < w->n_steps; i++) { /* which step does it concern? */
-        ladle_step *step = &w->steps[i]->step;
-        ladle_lease **out = &step->buffers[column->first_buffer];
-        ladle_error *error = &w->steps[i]->error;
-        if (error->status == LADLE_OK && ladle_gather(w->reader, table_of(w), column->column, step->start, step->stop,
-                                                      &out[0], &out[1], error) != LADLE_OK)
-            ladle_table_blame(table_of(w), column->column, error);
-    }
-}
-
-static bool has(ladle_lease *const *leases, int64_t n, const ladle_lease *lease)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (leases[i] == lease)
-            return true;
-    return false;
-}
-
-/* The buffers of all columns that are read step by step; columns of one list, or variant, share. */
-static ladle_status read_others(window *w, int64_t n, ladle_error *error)
-{
-    const ladle_scan_column *columns = w->part->columns.items;
-    size_t each = sizeof(ladle_request) + sizeof(ladle_lease *) + sizeof(ladle_error);
-    uint8_t *room = ladle_alloc_array(w->part->context, n, each, LADLE_MEMORY_METADATA, error);
-    if (room == NULL)
-        return (ladle_status)error->status;
-    ladle_request *requests = (ladle_request *)(void *)room;
-    ladle_lease **leases = (ladle_lease **)(void *)(requests + n);
-    ladle_error *errors = (ladle_error *)(void *)(leases + n);
-    for (int64_t i = 0; i < w->n_steps && !atomic_load(w->stop); i++) {
-        ladle_scan_step *step = w->steps[i];
-        if (step->error.status != LADLE_OK)
-            continue;
-        int64_t at = 0;
-        for (int64_t k = 0; k < w->part->columns.count; k++)
-            for (int32_t b = 0; columns[k].way == LADLE_SCAN_OTHER && b < columns[k].n_buffers; b++)
-                requests[at++] = (ladle_request){table_of(w), columns[k].column, b, step->step.start, step->step.stop};
-        (void)ladle_read_buffers(w->reader, requests, n, leases, errors);
-        at = 0;
-        for (int64_t k = 0; k < w->part->columns.count; k++)
-            for (int32_t b = 0; columns[k].way == LADLE_SCAN_OTHER && b < columns[k].n_buffers; b++, at++) {
-                step->step.buffers[columns[k].first_buffer + b] = leases[at];
-                step->step.nbytes +=
-                    leases[at] == NULL || has(leases, at, leases[at]) ? 0 : ladle_lease_nbytes(leases[at]);
-                if (errors[at].status != LADLE_OK && step->error.status == LADLE_OK)
-                    step->error = errors[at];
-            }
-    }
-    ladle_free(w->part->context, room, (size_t)n * each, LADLE_MEMORY_METADATA);
-    return LADLE_OK;
-}
-
-static ladle_status read_rest(window *w, ladle_error *error)
-{
-    const ladle_scan_column *columns = w->part->columns.items;
-    int64_t n_others = 0;
-    if (w->n_steps == 0)
-        return LADLE_OK;
-    for (int64_t k = 0; k < w->part->columns.count; k++) {
-        if (columns[k].way == LADLE_SCAN_GATHERED && !atomic_load(w->stop))
-            gather_column(w, &columns[k]);
-        n_others += columns[k].way == LADLE_SCAN_OTHER ? columns[k].n_buffers : 0;
-    }
-    return n_others == 0 ? LADLE_OK : read_others(w, n_others, error);
-}
-
 /* --- all of it -------------------------------------------------------------------------------- */
 
-static void count_gathered(window *w)
-{
-    const ladle_scan_column *columns = w->part->columns.items;
-    for (int64_t i = 0; i < w->n_steps; i++)
-        for (int64_t k = 0; k < w->part->columns.count; k++)
-            for (int32_t b = 0; b < columns[k].n_buffers && columns[k].way == LADLE_SCAN_GATHERED; b++) {
-                const ladle_lease *lease = w->steps[i]->step.buffers[columns[k].first_buffer + b];
-                w->steps[i]->step.nbytes += lease == NULL ? 0 : ladle_lease_nbytes(lease);
-            }
-}
-
-static void fail_steps(window *w, const ladle_error *error)
+static void fail_steps(ladle_window *w, const ladle_error *error)
 {
     for (int64_t i = 0; i < w->n_steps; i++)
         if (w->steps[i]->error.status == LADLE_OK)
             w->steps[i]->error = *error;
 }
 
-static ladle_status create_steps(window *w, ladle_error *error)
+static ladle_status create_steps(ladle_window *w, ladle_error *error)
 {
     ladle_scan_part *part = w->part;
     const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
@@ -652,7 +307,7 @@ static ladle_status create_steps(window *w, ladle_error *error)
 }
 
 /* All buffers of all steps. Fails with the spill only. */
-static ladle_status read_all(window *w, ladle_error *error)
+static ladle_status read_all(ladle_window *w, ladle_error *error)
 {
     ladle_error failure;
     ladle_status status = read_planned(w, &failure);
@@ -663,10 +318,9 @@ static ladle_status read_all(window *w, ladle_error *error)
     if (status == LADLE_OK)
         status = make_offsets(w, &failure);
     int64_t n_steps = w->n_steps;
-    w->n_steps = n_complete(w);
+    w->n_steps = ladle_window_n_complete(w);
     if (status == LADLE_OK)
-        status = read_rest(w, &failure);
-    count_gathered(w);
+        status = ladle_window_read_rest(w, &failure);
     w->n_steps = n_steps;
     if (status == LADLE_OK)
         status = spill_steps(w, &failure);
@@ -680,9 +334,9 @@ static ladle_status read_all(window *w, ladle_error *error)
 }
 
 /* Hands out the steps that are complete, and keeps the last one if it is not. */
-static ladle_scan_step *give_steps(window *w)
+static ladle_scan_step *give_steps(ladle_window *w)
 {
-    int64_t n = n_complete(w);
+    int64_t n = ladle_window_n_complete(w);
     for (int64_t i = 0; i < n; i++) {
         ladle_region_seal(w->steps[i]->region);
         w->steps[i]->next = i + 1 < n ? w->steps[i + 1] : NULL;
@@ -704,13 +358,14 @@ ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int6
                                ladle_spill *spill, int64_t group_nbytes, const atomic_bool *stopped,
                                ladle_scan_step **first, ladle_error *error)
 {
-    window w = {.part = part,
-                .reader = reader,
-                .stop = stopped,
-                .spill = spill,
-                .group_nbytes = spill == NULL ? INT64_MAX : group_nbytes,
-                .n_steps = n_steps,
-                .to = stop};
+    ladle_window w = {.part = part,
+                      .table = part->table,
+                      .reader = reader,
+                      .stop = stopped,
+                      .spill = spill,
+                      .group_nbytes = spill == NULL ? INT64_MAX : group_nbytes,
+                      .n_steps = n_steps,
+                      .to = stop};
     *first = NULL;
     size_t size = (sizeof(ladle_scan_step *) + sizeof(int64_t)) * (size_t)n_steps +
                   sizeof(int64_t) * (size_t)(n_steps + 3) * (size_t)part->lists.count;
