@@ -29,26 +29,34 @@ struct ladle_scan {
     pthread_t thread;
     bool has_thread;
     atomic_bool stop;
-    ladle_reclaimer bound;  /* of what waits: the pool of the context is kept in proportion */
-    pthread_mutex_t lock;   /* guards what follows */
-    pthread_cond_t ready;   /* a step waits, or none will */
-    pthread_cond_t room;    /* a step was taken, a part added, or the scan stopped */
-    ladle_scan_part *parts; /* that are not decoded to their ends; the first one is the producer's */
-    int64_t n_parts;        /* that were added */
-    ladle_scan_step *steps; /* that wait, in order */
-    int64_t waiting_nbytes; /* in memory */
-    int64_t spilled_nbytes; /* in files */
-    ladle_region *lent[2];  /* of the last two steps that were handed out, the last one first: the caller's */
-    bool is_busy;           /* a window is under way */
-    bool cannot_spill;      /* the producer's: there is no place for a file */
+    ladle_reclaimer bound;    /* of what waits: the pool of the context is kept in proportion */
+    pthread_mutex_t lock;     /* guards what follows */
+    pthread_cond_t ready;     /* a step waits, or none will */
+    pthread_cond_t room;      /* a step was taken, a part added, or the scan stopped */
+    ladle_scan_part *parts;   /* that are not decoded to their ends; the first one is the producer's */
+    int64_t n_parts;          /* that were added */
+    ladle_scan_step *steps;   /* that wait, in order */
+    int64_t waiting_nbytes;   /* in memory */
+    int64_t spilled_nbytes;   /* in files */
+    ladle_region *lent[2][2]; /* of the last two steps that were handed out, the last one first: the caller's */
+    bool is_busy;             /* a window is under way */
+    bool cannot_spill;        /* the producer's: there is no place for a file */
     ladle_spill *spills[3]; /* the producer's: one is written, one waits, and of one the last step may be being read */
     bool is_awaited;        /* the caller has come for a step since he got the last one */
     ladle_scan_pace pace;   /* how fast steps are made and used */
-    int64_t given_nbytes;   /* of the step that the caller works on; 0: none */
-    double given_at;        /* and since when */
+    double window_nbytes;   /* the producer's: of the window that is under way, and seconds that it took so far */
+    double window_seconds;
+    int64_t given_nbytes; /* of the step that the caller works on; 0: none */
+    double given_at;      /* and since when */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
+
+/* Of steps that are worth a window, or a piece of a larger one. */
+static int64_t least_nbytes(const ladle_scan *scan)
+{
+    return ladle_min(WINDOW_NBYTES, scan->options.budget_nbytes / 2);
+}
 
 /* How many of the steps ahead to decode at once, and up to which entry: to the border of a cluster where the budget
  * allows, since the pages of a window that ends elsewhere are decoded again for the next one. The first step goes to
@@ -59,8 +67,7 @@ static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part
     int64_t n = part->reaches.count - part->n_used, fitting = 0, bordered = 0;
     int64_t filled = part->open == NULL ? part->at : part->filled;
     double budget = (double)scan->options.budget_nbytes, waiting = 0;
-    double enough = budget / 2 < WINDOW_NBYTES ? budget / 2 : WINDOW_NBYTES;
-    for (; fitting < n && (bordered == 0 || waiting < enough); fitting++) {
+    for (; fitting < n && (bordered == 0 || waiting < (double)least_nbytes(scan)); fitting++) {
         if (fitting > 0 && waiting + reaches[fitting].nbytes > budget)
             break;
         waiting += fitting > 0 ? reaches[fitting].nbytes : 0;
@@ -113,6 +120,13 @@ static ladle_status refuse_in_child(ladle_error *error)
     return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
 }
 
+/* With the lock held: does so much of a window of `nbytes`, or of the one before it, wait that there is time? */
+static bool is_ahead(const ladle_scan *scan, double nbytes)
+{
+    return !atomic_load(&scan->stop) && scan->steps != NULL &&
+           (double)scan->waiting_nbytes > ladle_scan_ahead(&scan->pace, nbytes);
+}
+
 /* Waits until what is going to be decoded fits and it is time for it, and, where it is going to be in a file, no more
  * than the window before is there; false: the scan was stopped. */
 static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes)
@@ -120,7 +134,7 @@ static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes
     pthread_mutex_lock(&scan->lock);
     while (!atomic_load(&scan->stop) && scan->steps != NULL &&
            ((double)scan->waiting_nbytes + nbytes > (double)scan->options.budget_nbytes ||
-            (nbytes > 0 && (double)scan->waiting_nbytes > ladle_scan_ahead(&scan->pace, nbytes)) ||
+            (nbytes > 0 && is_ahead(scan, nbytes)) ||
             (spilled_nbytes > 0 && (double)scan->spilled_nbytes > spilled_nbytes)))
         pthread_cond_wait(&scan->room, &scan->lock);
     pthread_mutex_unlock(&scan->lock);
@@ -306,16 +320,67 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
         return NULL;
     ladle_spill *spill = take_spill(scan);
     ladle_scan_step *first = NULL;
-    int64_t group = ladle_max(ladle_min(scan->options.budget_nbytes / 4, GROUP_NBYTES), LEAST_GROUP_NBYTES);
-    if (spill == NULL ||
-        ladle_scan_decode(part, scan->reader, n, reaches[n - 1].stop, spill, group, &scan->stop, &first, NULL) !=
-            LADLE_OK ||
-        is_short_of_memory(first)) {
+    ladle_scan_order order = {
+        .n_steps = n,
+        .stop = reaches[n - 1].stop,
+        .spill = spill,
+        .group_nbytes = ladle_max(ladle_min(scan->options.budget_nbytes / 4, GROUP_NBYTES), LEAST_GROUP_NBYTES),
+        .stopped = &scan->stop};
+    if (spill == NULL || ladle_scan_begin(part, scan->reader, &order, NULL) != LADLE_OK)
+        return NULL;
+    first = ladle_scan_continue(part, &n);
+    if (is_short_of_memory(first)) {
         release_steps(scan->context, first);
         return NULL;
     }
     go_on(part, n);
     return first;
+}
+
+/* Decodes the part's window further, or, where there is none, the one that is ordered. What fails for want of memory is
+ * tried again step by step, and in the end when the scan is alone. */
+static ladle_scan_step *next_steps(ladle_scan *scan, ladle_scan_part *part, ladle_scan_order *order)
+{
+    ladle_error error;
+    ladle_scan_step *first = NULL;
+    ladle_status status = LADLE_OK;
+    int64_t n = 0;
+    bool alone = is_alone(scan, false);
+    double begin = seconds();
+    for (;;) {
+        if (part->window == NULL)
+            status = ladle_scan_begin(part, scan->reader, order, &error);
+        first = status == LADLE_OK ? ladle_scan_continue(part, &n) : NULL;
+        bool is_short = status == LADLE_OK ? is_short_of_memory(first) || is_short_of_memory(part->open)
+                                           : is_of_memory((int32_t)status);
+        if (!is_short || (order->n_steps == 1 && alone))
+            break;
+        release_steps(scan->context, first);
+        ladle_scan_close(part);
+        alone = order->n_steps == 1 ? is_alone(scan, true) : alone;
+        order->n_steps = 1;
+        order->stop = ((const ladle_scan_reach *)part->reaches.items + part->n_used)->stop;
+    }
+    scan->window_seconds += seconds() - begin;
+    if (status != LADLE_OK)
+        first = failed_step(part, order->stop, &error);
+    go_on(part, status == LADLE_OK ? n : order->n_steps);
+    if (part->window == NULL) {
+        pthread_mutex_lock(&scan->lock);
+        note(&scan->pace.make, scan->window_seconds, scan->window_nbytes + 1);
+        pthread_mutex_unlock(&scan->lock);
+    }
+    return first;
+}
+
+/* Waits until it is time for more of the window; false: the scan was stopped. */
+static bool wait_for_time(ladle_scan *scan)
+{
+    pthread_mutex_lock(&scan->lock);
+    while (is_ahead(scan, scan->window_nbytes))
+        pthread_cond_wait(&scan->room, &scan->lock);
+    pthread_mutex_unlock(&scan->lock);
+    return !atomic_load(&scan->stop);
 }
 
 /* Decodes the part's next window. NULL: no step is complete yet, or the scan was stopped. */
@@ -324,6 +389,10 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     ladle_error error;
     int64_t failed_stop;
     double budget = (double)scan->options.budget_nbytes, nbytes = 0;
+    if (part->window != NULL) {
+        ladle_scan_order rest = {.stopped = &scan->stop};
+        return wait_for_time(scan) ? next_steps(scan, part, &rest) : NULL;
+    }
     /* A step more than the budget is decoded at once: see choose_window. */
     double step = (double)scan->options.step_nbytes;
     ladle_scan_sight sight = {(budget + step) * 1.25, budget / 3, WINDOW_NBYTES + 2 * step}, far;
@@ -342,33 +411,13 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
         scan->cannot_spill = true;
         return next_window(scan, part);
     }
-    int64_t stop, n = choose_window(scan, part, &stop, &nbytes);
+    ladle_scan_order order = {.piece_nbytes = least_nbytes(scan), .stopped = &scan->stop};
+    order.n_steps = choose_window(scan, part, &order.stop, &nbytes);
     if (!wait_for_room(scan, nbytes, 0))
         return NULL;
-    const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
-    ladle_scan_step *first;
-    ladle_status status;
-    alone = is_alone(scan, false);
-    double begin = seconds();
-    for (;;) {
-        status = ladle_scan_decode(part, scan->reader, n, stop, NULL, 0, &scan->stop, &first, &error);
-        bool is_short = status == LADLE_OK ? is_short_of_memory(first) || is_short_of_memory(part->open)
-                                           : is_of_memory((int32_t)status);
-        if (!is_short || (n == 1 && alone))
-            break;
-        release_steps(scan->context, first);
-        ladle_scan_close(part);
-        alone = n == 1 ? is_alone(scan, true) : alone;
-        n = 1;
-        stop = reaches[0].stop;
-    }
-    pthread_mutex_lock(&scan->lock);
-    note(&scan->pace.make, seconds() - begin, nbytes + 1);
-    pthread_mutex_unlock(&scan->lock);
-    if (status != LADLE_OK)
-        first = failed_step(part, reaches[n - 1].stop, &error);
-    go_on(part, part->open == NULL ? n : n - 1);
-    return first;
+    scan->window_nbytes = nbytes;
+    scan->window_seconds = 0;
+    return next_steps(scan, part, &order);
 }
 
 /* Takes the first part one window further. False: there is nothing to do. Called with the lock held. */
@@ -524,15 +573,19 @@ bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
     return ready;
 }
 
-/* Keeps the step's region in view. Of the last but one, whoever still has some keeps no more than that: while the
+/* Keeps the step's regions in view. Of the last but one, whoever still has some keeps no more than that: while the
  * caller asks for a step, he may hold the one before. */
-static void lend(ladle_scan *scan, ladle_region *region)
+static void lend(ladle_scan *scan, ladle_scan_step *step)
 {
-    if (scan->lent[1] != NULL)
-        ladle_region_sweep(scan->lent[1]);
-    ladle_region_release(scan->lent[1]);
-    scan->lent[1] = scan->lent[0];
-    scan->lent[0] = region;
+    for (int i = 0; i < 2; i++) {
+        if (scan->lent[1][i] != NULL)
+            ladle_region_sweep(scan->lent[1][i]);
+        ladle_region_release(scan->lent[1][i]);
+        scan->lent[1][i] = scan->lent[0][i];
+        scan->lent[0][i] = step == NULL ? NULL : step->regions[i];
+        if (step != NULL)
+            step->regions[i] = NULL;
+    }
 }
 
 ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *error)
@@ -568,8 +621,7 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
         return LADLE_OK;
     if (next->spilled != NULL && next->error.status == LADLE_OK && ladle_spill_get(next, &next->error) != LADLE_OK)
         tell_range(next);
-    lend(scan, next->region);
-    next->region = NULL;
+    lend(scan, next);
     ladle_status status = (ladle_status)next->error.status;
     if (status == LADLE_OK) {
         *step = next->step;

@@ -17,7 +17,8 @@
 #include "deliver/batch.h"
 #include "memory/arena.h"
 
-struct ladle_spill; /* deliver/spill.h */
+struct ladle_spill;  /* deliver/spill.h */
+struct ladle_window; /* deliver/scan_window.h */
 struct ladle_spilled;
 
 typedef enum ladle_scan_way {
@@ -72,6 +73,7 @@ typedef struct ladle_scan_part {
     double nbytes_per_entry;       /* seen so far; 0: nothing yet */
     struct ladle_scan_step *open;  /* a step from `at` on that has what lies before the entry `filled`; NULL: none */
     int64_t filled;
+    struct ladle_window *window;   /* of which some steps wait for columns; NULL: none */
     struct ladle_scan_step *spare; /* to tell that there was no memory for a step */
     bool is_skipped;               /* guarded by the scan's lock */
 } ladle_scan_part;
@@ -79,7 +81,7 @@ typedef struct ladle_scan_part {
 /* A step that waits. */
 typedef struct ladle_scan_step {
     struct ladle_scan_step *next;
-    ladle_region *region;          /* of its planned buffers; NULL: each has a block of its own */
+    ladle_region *regions[2];      /* of its planned buffers: the first, the late ones; NULL: each has its own block */
     struct ladle_spilled *spilled; /* where its buffers are, if not in memory; see deliver/spill.h */
     ladle_step step;
     ladle_error error;
@@ -127,15 +129,25 @@ void ladle_scan_positions(const ladle_scan_part *part, int64_t entry, int64_t *p
 
 /* --- scan_window.c ---------------------------------------------------------------------------- */
 
-/* Decodes entries up to `stop`, which lie in the next `n_steps` steps of part->reaches: into part->open, where there is
- * one, and new steps. *first: owned, those that are complete, in order, each with its own result; where the last one is
- * not, it becomes part->open. With `spill` they are written there, about `group_nbytes` at once. Fails only where there
- * is no memory for the steps themselves, or a spill fails; close part->open then. */
-ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, int64_t stop,
-                               struct ladle_spill *spill, int64_t group_nbytes, const atomic_bool *stopped,
-                               ladle_scan_step **first, ladle_error *error);
+/* What to decode: entries up to `stop`, which lie in the next `n_steps` steps of part->reaches. */
+typedef struct ladle_scan_order {
+    int64_t n_steps, stop;
+    struct ladle_spill *spill; /* NULL, or where the steps are written */
+    int64_t group_nbytes;      /* to there at once */
+    int64_t piece_nbytes; /* columns of many pages wait until steps of about so many bytes are going to need them */
+    const atomic_bool *stopped;
+} ladle_scan_order;
 
-/* Lets go of part->open: its entries are decoded from its beginning. */
+/* Begins part->window: decodes into part->open, where there is one, and new steps what does not wait. Fails only where
+ * there is no memory for the steps themselves, or a spill fails; close the part then. */
+ladle_status ladle_scan_begin(ladle_scan_part *part, ladle_reader *reader, const ladle_scan_order *order,
+                              ladle_error *error);
+
+/* Decodes what the next steps of part->window wait for. Returns owned: those that are complete, in order, each with its
+ * own result; *n: how many. With the last ones the window is over; a step that is not complete becomes part->open. */
+ladle_scan_step *ladle_scan_continue(ladle_scan_part *part, int64_t *n);
+
+/* Lets go of part->window and part->open: their entries are decoded from the beginning. */
 void ladle_scan_close(ladle_scan_part *part);
 
 /* A step without buffers; `n_buffers` is how many it has room for. Returns owned. */

@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 
+enum { LEAST_PAGES = 4 }; /* that a late column has in a window: with each piece all of one more is decoded */
+
 /* Positions of a column's innermost list, in the horizon, before step `i`. */
 static int64_t position(const ladle_window *w, const ladle_scan_column *column, int64_t i)
 {
@@ -21,36 +23,45 @@ static int64_t position_before(const ladle_window *w, const ladle_scan_column *c
     return column->lists >= 0 ? positions[column->lists] : entry - w->part->horizon;
 }
 
-/* What the window has of step `i`, in positions. */
-static void share_of_step(const ladle_window *w, const ladle_scan_column *column, int64_t i, int64_t *low,
-                          int64_t *high)
+/* A column's items that lie before step `i`, counted from the window's first one: less than none where an earlier
+ * window had some of the step. */
+static int64_t items_before(const ladle_window *w, const ladle_scan_column *column, int64_t i)
 {
-    *low = ladle_max(position(w, column, i), position_before(w, column, w->from, w->low));
-    *high = ladle_max(*low, ladle_min(position(w, column, i + 1), position_before(w, column, w->to, w->high)));
+    int64_t n, positions = position(w, column, i) - position_before(w, column, w->from, w->low);
+    if (ladle_multiply(positions, column->n_each, &n))
+        return n;
+    return positions < 0 ? INT64_MIN / 2 : INT64_MAX / 2; /* more than pages can hold */
 }
 
-static ladle_target *add_target(ladle_window *w, const ladle_scan_column *column, int64_t i, ladle_error *error)
+static ladle_lease **slot_of(const ladle_window *w, const ladle_scan_column *column, int64_t i)
+{
+    return &w->steps[i]->step.buffers[column->first_buffer + column->n_buffers - 1];
+}
+
+/* Adds the target of what step `i` has of the window's items [low, high). */
+static ladle_target *add_target(ladle_window *w, const ladle_scan_column *column, int64_t i, int64_t low, int64_t high,
+                                ladle_error *error)
 {
     ladle_scan_step *step = w->steps[i];
     ladle_target *target = ladle_vector_push(&w->targets, error);
     if (target == NULL)
         return NULL;
+    int64_t begin = items_before(w, column, i), end = items_before(w, column, i + 1);
     target->tag = i;
-    target->slot = &step->step.buffers[column->first_buffer + column->n_buffers - 1];
+    target->slot = slot_of(w, column, i);
     target->table = w->table;
     target->column = column->column;
     target->buffer = column->n_buffers - 1;
     target->start = ladle_max(step->step.start, w->from);
     target->stop = ladle_min(step->step.stop, w->to);
     target->error = &step->error;
-    if (target->start > step->step.start || target->stop < step->step.stop) {
-        int64_t low, high;
-        share_of_step(w, column, i, &low, &high);
+    target->n_items = high - low;
+    if (low > begin || high < end) {
         target->is_part = true;
-        target->first_item = (low - position(w, column, i)) * column->n_each;
-        target->n_block = (position(w, column, i + 1) - position(w, column, i)) * column->n_each;
+        target->first_item = low - begin;
+        target->n_block = end - begin;
     }
-    target->lease = *target->slot; /* of a step that is resumed; else NULL */
+    target->lease = *target->slot; /* of a step that has a part already; else NULL */
     return target;
 }
 
@@ -119,57 +130,106 @@ static bool can_be_filled(ladle_window *w, const ladle_scan_column *column, cons
     return status == LADLE_OK;
 }
 
-/* Cuts the column's slices, which are known to hold all of its items, at the borders of the steps. */
-static ladle_status cut(ladle_window *w, const ladle_scan_column *column, ladle_error *error)
+/* Bytes of one item in memory; INT64_MAX where that is refused when a block is made. */
+static int64_t item_nbytes(const ladle_window *w, const ladle_scan_column *column)
 {
-    ladle_table *table = w->table;
-    const ladle_column *c = &table->columns[column->column];
-    int64_t item, at = 0, origin = position_before(w, column, w->from, w->low);
-    if (!ladle_multiply(c->inner, (int64_t)ladle_dtype_size((ladle_dtype)c->dtype), &item))
-        item = INT64_MAX;
-    for (int64_t i = 0; i < w->n_steps; i++) {
-        int64_t low, high;
-        share_of_step(w, column, i, &low, &high);
-        low = (low - origin) * column->n_each;
-        high = (high - origin) * column->n_each;
-        ladle_target *target = add_target(w, column, i, error);
-        if (target == NULL)
-            return (ladle_status)error->status;
-        target->n_items = high - low;
-        target->first_slice = w->slices.count;
-        ladle_status status = cut_slices(w, low, high, &at, error);
-        if (status != LADLE_OK)
-            return status;
-        target->n_slices = w->slices.count - target->first_slice;
-        target->is_planned = i == 0 || target->n_slices == 0 || table->ops->begin == NULL ||
-                             table->ops->begin(table, target->column, target->buffer,
-                                               (ladle_slice *)w->slices.items + target->first_slice);
-        if (target->is_planned) {
-            if (target->lease == NULL && (!target->is_part || can_be_filled(w, column, target)))
-                ladle_window_count(w, i, target->is_part ? target->n_block : target->n_items, item);
-        } else {
-            target->offsets = offsets_for(w, column, target->start, target->stop);
-            w->slices.count = target->first_slice;
-        }
+    const ladle_column *c = &w->table->columns[column->column];
+    int64_t nbytes;
+    return ladle_multiply(c->inner, (int64_t)ladle_dtype_size((ladle_dtype)c->dtype), &nbytes) ? nbytes : INT64_MAX;
+}
+
+/* Plans a target from the column's slices, from the `*at`-th on: those of the window's items [low, high). Where they
+ * cannot begin a buffer, it is planned by itself. */
+static ladle_status take_slices(ladle_window *w, const ladle_scan_column *column, ladle_target *target, int64_t low,
+                                int64_t high, int64_t *at, ladle_error *error)
+{
+    const ladle_table *table = w->table;
+    target->first_slice = w->slices.count;
+    ladle_status status = cut_slices(w, low, high, at, error);
+    if (status != LADLE_OK)
+        return status;
+    target->n_slices = w->slices.count - target->first_slice;
+    target->is_planned =
+        low == 0 || target->n_slices == 0 || table->ops->begin == NULL ||
+        table->ops->begin(table, target->column, target->buffer, (ladle_slice *)w->slices.items + target->first_slice);
+    if (!target->is_planned) {
+        target->offsets = offsets_for(w, column, target->start, target->stop);
+        w->slices.count = target->first_slice;
     }
     return LADLE_OK;
+}
+
+/* Cuts the column's slices, which are known to hold all of its items, at the borders of the steps: the window's items
+ * [from, to), of which steps [first, end) get something, perhaps nothing, and those behind them the rest. */
+static ladle_status cut(ladle_window *w, const ladle_scan_column *column, int64_t from, int64_t to, int64_t first,
+                        int64_t end, bool is_late, ladle_error *error)
+{
+    int64_t at = 0, item = item_nbytes(w, column), n_complete = ladle_window_n_complete(w);
+    for (int64_t i = first; i < w->n_steps && (i < end || items_before(w, column, i) < to); i++) {
+        int64_t low = ladle_max(items_before(w, column, i), from);
+        int64_t high = ladle_max(low, ladle_min(items_before(w, column, i + 1), to));
+        if (low == high && *slot_of(w, column, i) != NULL)
+            continue; /* an earlier window or piece had all of it */
+        ladle_target *target = add_target(w, column, i, low, high, error);
+        if (target == NULL)
+            return (ladle_status)error->status;
+        if (take_slices(w, column, target, low, high, &at, error) != LADLE_OK)
+            return (ladle_status)error->status;
+        if (!target->is_planned || target->lease != NULL)
+            continue;
+        bool is_sound = !target->is_part || i < n_complete || can_be_filled(w, column, target);
+        if (is_sound && !is_late)
+            ladle_window_count(w, i, target->is_part ? target->n_block : target->n_items, item);
+    }
+    return LADLE_OK;
+}
+
+/* Is it worth it, and can each page begin a buffer? */
+static bool can_be_late(const ladle_window *w, const ladle_scan_column *column)
+{
+    const ladle_slice *whole = w->whole.items;
+    if (w->whole.count < LEAST_PAGES || ladle_window_column_nbytes(w, column) < w->late_nbytes)
+        return false;
+    for (int64_t i = 0; i < w->whole.count; i++) {
+        ladle_slice slice = whole[i];
+        if (w->table->ops->begin != NULL &&
+            !w->table->ops->begin(w->table, column->column, column->n_buffers - 1, &slice))
+            return false;
+    }
+    return true;
+}
+
+/* The slices of all of the column's items in the window, into w->whole. */
+static ladle_status plan_whole(ladle_window *w, const ladle_scan_column *column, int64_t *n_items, ladle_error *error)
+{
+    w->whole.count = 0;
+    return w->table->ops->plan(w->table, column->column, column->n_buffers - 1, w->from, w->to,
+                               offsets_for(w, column, w->from, w->to), &w->whole, n_items, error);
 }
 
 /* The data of one column: planned over the window, or, where that fails, step by step, so that it fails where it must.
  */
 ladle_status ladle_window_plan(ladle_window *w, const ladle_scan_column *column, ladle_error *error)
 {
-    ladle_table *table = w->table;
-    int64_t start = w->from, stop = w->to, n_items, wanted;
-    int64_t n_positions = position_before(w, column, stop, w->high) - position_before(w, column, start, w->low);
+    int64_t n_items, wanted;
+    int64_t n_positions = position_before(w, column, w->to, w->high) - position_before(w, column, w->from, w->low);
     ladle_error failure;
-    w->whole.count = 0;
-    ladle_status status = table->ops->plan(table, column->column, column->n_buffers - 1, start, stop,
-                                           offsets_for(w, column, start, stop), &w->whole, &n_items, &failure);
-    if (status == LADLE_OK && ladle_multiply(n_positions, column->n_each, &wanted) && n_items == wanted)
-        return cut(w, column, error);
+    ladle_status status = plan_whole(w, column, &n_items, &failure);
+    if (!ladle_multiply(n_positions, column->n_each, &wanted))
+        wanted = INT64_MAX / 2;
+    if (status == LADLE_OK && n_items == wanted && can_be_late(w, column)) {
+        ladle_late *late = ladle_vector_push(&w->late, error);
+        if (late == NULL)
+            return (ladle_status)error->status;
+        late->column = column;
+        return LADLE_OK;
+    }
+    if (status == LADLE_OK && n_items == wanted)
+        return cut(w, column, 0, n_items, 0, w->n_steps, false, error);
     for (int64_t i = 0; i < w->n_steps; i++) {
-        ladle_target *target = add_target(w, column, i, error);
+        int64_t low = ladle_max(items_before(w, column, i), 0);
+        int64_t high = ladle_max(low, ladle_min(items_before(w, column, i + 1), wanted));
+        ladle_target *target = add_target(w, column, i, low, high, error);
         if (target == NULL)
             return (ladle_status)error->status;
         target->offsets = offsets_for(w, column, target->start, target->stop);
@@ -177,6 +237,32 @@ ladle_status ladle_window_plan(ladle_window *w, const ladle_scan_column *column,
             (void)can_be_filled(w, column, target);
     }
     return LADLE_OK;
+}
+
+ladle_status ladle_window_plan_late(ladle_window *w, ladle_late *late, int64_t first, int64_t end, ladle_error *error)
+{
+    int64_t n_items, stop = late->done;
+    ladle_status status = plan_whole(w, late->column, &n_items, error);
+    if (status != LADLE_OK)
+        return status;
+    int64_t needed = end < w->n_steps ? items_before(w, late->column, end) : n_items;
+    const ladle_slice *whole = w->whole.items;
+    for (int64_t i = 0; i < w->whole.count && whole[i].dest < needed; i++)
+        stop = ladle_max(stop, whole[i].dest + whole[i].take);
+    status = cut(w, late->column, late->done, stop, first, end, true, error);
+    late->done = stop;
+    return status;
+}
+
+void ladle_window_count_late(ladle_window *w, int64_t i)
+{
+    const ladle_late *late = w->late.items;
+    for (int64_t k = 0; k < w->late.count; k++) {
+        const ladle_scan_column *column = late[k].column;
+        if (*slot_of(w, column, i) == NULL)
+            ladle_window_count(w, i, items_before(w, column, i + 1) - items_before(w, column, i),
+                               item_nbytes(w, column));
+    }
 }
 
 bool ladle_window_can_plan(const ladle_scan_column *column)

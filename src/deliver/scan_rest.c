@@ -80,7 +80,7 @@ static ladle_status read_others(ladle_window *w, int64_t n, ladle_error *error)
     ladle_request *requests = (ladle_request *)(void *)room;
     ladle_lease **leases = (ladle_lease **)(void *)(requests + n);
     ladle_error *errors = (ladle_error *)(void *)(leases + n);
-    for (int64_t i = 0; i < w->n_steps && !atomic_load(w->stop); i++) {
+    for (int64_t i = 0; i < w->n_steps && !atomic_load(w->order.stopped); i++) {
         ladle_scan_step *step = w->steps[i];
         if (step->error.status != LADLE_OK)
             continue;
@@ -110,7 +110,7 @@ ladle_status ladle_window_read_rest(ladle_window *w, ladle_error *error)
     if (w->n_steps == 0)
         return LADLE_OK;
     for (int64_t k = 0; k < w->part->columns.count; k++) {
-        if (columns[k].way == LADLE_SCAN_GATHERED && !atomic_load(w->stop))
+        if (columns[k].way == LADLE_SCAN_GATHERED && !atomic_load(w->order.stopped))
             gather_column(w, &columns[k]);
         n_others += columns[k].way == LADLE_SCAN_OTHER ? columns[k].n_buffers : 0;
     }

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUPS_IN_PIECE = 4 }; /* of a column that is read in pieces */
+enum {
+    GROUPS_IN_PIECE = 4, /* of a column that is read in pieces */
+    LATE_SHARE = 128     /* a column that is late has more than this part of a window */
+};
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
@@ -53,7 +56,8 @@ void ladle_scan_step_release(ladle_context *context, ladle_scan_step *step)
         return;
     ladle_spill_forget(context, step);
     ladle_step_release(&step->step);
-    ladle_region_release(step->region);
+    ladle_region_release(step->regions[0]);
+    ladle_region_release(step->regions[1]);
     ladle_free(context, step, sizeof *step, LADLE_MEMORY_METADATA);
 }
 
@@ -80,12 +84,13 @@ static void count_offsets(ladle_window *w)
         }
 }
 
-/* One piece of memory for all that is planned of each step. Where there is none, each buffer looks for its own. */
-static void make_regions(ladle_window *w)
+/* One piece of memory for all that is planned of each step, or of what is late of it. Where there is none, each buffer
+ * looks for its own. */
+static void make_regions(ladle_window *w, int which)
 {
     for (int64_t i = 0; i < w->n_steps; i++) {
-        if (w->nbytes[i] > 0 && w->steps[i]->region == NULL)
-            w->steps[i]->region = ladle_region_create(w->part->context, (size_t)w->nbytes[i], NULL);
+        if (w->nbytes[i] > 0 && w->steps[i]->regions[which] == NULL)
+            w->steps[i]->regions[which] = ladle_region_create(w->part->context, (size_t)w->nbytes[i], NULL);
         w->nbytes[i] = 0;
     }
 }
@@ -97,8 +102,8 @@ static bool spill_step(void *user, int64_t index, ladle_scratch *scratch)
     ladle_window *w = user;
     ladle_scan_step *step = w->steps[index];
     ladle_error error;
-    ladle_region_seal(step->region);
-    if (step->error.status == LADLE_OK && ladle_spill_put(w->spill, w->part, step, &error) != LADLE_OK) {
+    ladle_region_seal(step->regions[0]);
+    if (step->error.status == LADLE_OK && ladle_spill_put(w->order.spill, w->part, step, &error) != LADLE_OK) {
         pthread_mutex_lock(&w->lock);
         w->failure = error;
         pthread_mutex_unlock(&w->lock);
@@ -107,14 +112,14 @@ static bool spill_step(void *user, int64_t index, ladle_scratch *scratch)
         ladle_lease_release(step->step.buffers[k]);
         step->step.buffers[k] = NULL;
     }
-    ladle_region_release(step->region);
-    step->region = NULL;
+    ladle_region_release(step->regions[0]);
+    step->regions[0] = NULL;
     return true;
 }
 
 static ladle_status spill_steps(ladle_window *w, ladle_error *error)
 {
-    if (w->spill == NULL)
+    if (w->order.spill == NULL)
         return LADLE_OK;
     ladle_status status = ladle_pool_run(w->reader->pool, w->n_steps, spill_step, w, error);
     if (status == LADLE_OK && w->failure.status != LADLE_OK) {
@@ -139,14 +144,32 @@ static int64_t group_end(const ladle_window *w, int64_t at, int64_t *nbytes)
     const ladle_scan_column *columns = w->part->columns.items;
     for (*nbytes = 0; at < w->part->columns.count; at++) {
         int64_t more = ladle_window_can_plan(&columns[at]) ? ladle_window_column_nbytes(w, &columns[at]) : 0;
-        if (w->spill != NULL && *nbytes > 0 && more > w->group_nbytes - *nbytes)
+        if (w->order.spill != NULL && *nbytes > 0 && more > w->order.group_nbytes - *nbytes)
             break;
         *nbytes = ladle_min(*nbytes, INT64_MAX - more) + more;
     }
     return at;
 }
 
-/* Reads columns [at, end) of all steps, and spills them. */
+/* Reads what was planned. */
+static void read_targets(ladle_window *w, int which)
+{
+    make_regions(w, which);
+    ladle_target *targets = w->targets.items;
+    /* Step by step, so that what a step has in this group lies in one piece. */
+    if (w->targets.count > 0)
+        qsort(targets, (size_t)w->targets.count, sizeof *targets, by_step);
+    for (int64_t i = 0; i < w->targets.count; i++)
+        targets[i].region = w->steps[targets[i].tag]->regions[which];
+    ladle_batch_read(w->reader, targets, w->targets.count, &w->slices, w->order.stopped);
+    for (int64_t i = 0; i < w->targets.count; i++) {
+        if (targets[i].lease != NULL && *targets[i].slot == NULL)
+            w->steps[targets[i].tag]->step.nbytes += ladle_lease_nbytes(targets[i].lease);
+        *targets[i].slot = targets[i].lease;
+    }
+}
+
+/* Reads columns [at, end) of all steps, unless they are late, and spills them. */
 static ladle_status read_group(ladle_window *w, int64_t at, int64_t end, ladle_error *error)
 {
     const ladle_scan_column *columns = w->part->columns.items;
@@ -157,21 +180,9 @@ static ladle_status read_group(ladle_window *w, int64_t at, int64_t end, ladle_e
             status = ladle_window_plan(w, &columns[at], error);
     if (status != LADLE_OK)
         return status;
-    if (w->spill == NULL)
+    if (w->order.spill == NULL)
         count_offsets(w);
-    make_regions(w);
-    ladle_target *targets = w->targets.items;
-    /* Step by step, so that what a step has in this group lies in one piece. */
-    if (w->targets.count > 0)
-        qsort(targets, (size_t)w->targets.count, sizeof *targets, by_step);
-    for (int64_t i = 0; i < w->targets.count; i++)
-        targets[i].region = w->steps[targets[i].tag]->region;
-    ladle_batch_read(w->reader, targets, w->targets.count, &w->slices, w->stop);
-    for (int64_t i = 0; i < w->targets.count; i++) {
-        if (targets[i].lease != NULL && *targets[i].slot == NULL)
-            w->steps[targets[i].tag]->step.nbytes += ladle_lease_nbytes(targets[i].lease);
-        *targets[i].slot = targets[i].lease;
-    }
+    read_targets(w, 0);
     return spill_steps(w, error);
 }
 
@@ -194,9 +205,10 @@ static void choose_steps(ladle_window *w, const ladle_window *all, int64_t first
 static ladle_status read_in_pieces(ladle_window *w, int64_t at, int64_t end, int64_t nbytes, ladle_error *error)
 {
     const ladle_window all = *w;
-    int64_t each = ladle_max(all.n_steps / (nbytes / (GROUPS_IN_PIECE * w->group_nbytes) + 1), 1);
+    int64_t each = ladle_max(all.n_steps / (nbytes / (GROUPS_IN_PIECE * w->order.group_nbytes) + 1), 1);
     ladle_status status = LADLE_OK;
-    for (int64_t first = 0; first < all.n_steps && status == LADLE_OK && !atomic_load(w->stop); first += each) {
+    for (int64_t first = 0; first < all.n_steps && status == LADLE_OK && !atomic_load(w->order.stopped);
+         first += each) {
         choose_steps(w, &all, first, ladle_min(each, all.n_steps - first));
         status = read_group(w, at, end, error);
     }
@@ -207,9 +219,9 @@ static ladle_status read_in_pieces(ladle_window *w, int64_t at, int64_t end, int
 static ladle_status read_planned(ladle_window *w, ladle_error *error)
 {
     ladle_status status = LADLE_OK;
-    for (int64_t at = 0; at < w->part->columns.count && status == LADLE_OK && !atomic_load(w->stop);) {
+    for (int64_t at = 0; at < w->part->columns.count && status == LADLE_OK && !atomic_load(w->order.stopped);) {
         int64_t nbytes, end = group_end(w, at, &nbytes);
-        if (w->spill != NULL && nbytes / GROUPS_IN_PIECE > w->group_nbytes)
+        if (w->order.spill != NULL && nbytes / GROUPS_IN_PIECE > w->order.group_nbytes)
             status = read_in_pieces(w, at, end, nbytes, error);
         else
             status = read_group(w, at, end, error);
@@ -225,8 +237,8 @@ static ladle_status cut_offsets(ladle_window *w, int64_t i, ladle_lease **out, l
     for (int64_t k = 0; k < w->part->lists.count; k++) {
         int64_t from, to;
         offsets_of_step(w, i, &lists[k], &from, &to);
-        out[k] =
-            ladle_lease_create_maybe_in(w->part->context, w->steps[i]->region, LADLE_DTYPE_I64, to - from + 1, error);
+        out[k] = ladle_lease_create_maybe_in(w->part->context, w->steps[i]->regions[0], LADLE_DTYPE_I64, to - from + 1,
+                                             error);
         if (out[k] == NULL)
             return (ladle_status)error->status;
         const int64_t *offsets = ladle_lease_data(lists[k].offsets);
@@ -272,11 +284,9 @@ static ladle_status make_offsets(ladle_window *w, ladle_error *error)
     return LADLE_OK;
 }
 
-/* --- all of it -------------------------------------------------------------------------------- */
-
-static void fail_steps(ladle_window *w, const ladle_error *error)
+static void fail_steps(ladle_window *w, int64_t first, const ladle_error *error)
 {
-    for (int64_t i = 0; i < w->n_steps; i++)
+    for (int64_t i = first; i < w->n_steps; i++)
         if (w->steps[i]->error.status == LADLE_OK)
             w->steps[i]->error = *error;
 }
@@ -284,18 +294,17 @@ static void fail_steps(ladle_window *w, const ladle_error *error)
 static ladle_status create_steps(ladle_window *w, ladle_error *error)
 {
     ladle_scan_part *part = w->part;
-    const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
     int64_t start = part->at;
     w->from = part->open != NULL ? part->filled : start;
     for (int64_t i = 0; i < w->n_steps; i++) {
         w->steps[i] = part->open;
         part->open = NULL;
         if (w->steps[i] == NULL)
-            w->steps[i] = ladle_scan_step_create(part, part->n_buffers, start, reaches[i].stop, error);
+            w->steps[i] = ladle_scan_step_create(part, part->n_buffers, start, w->reaches[i].stop, error);
         if (w->steps[i] == NULL)
             return (ladle_status)error->status;
         ladle_scan_positions(part, start, &w->positions[i * part->lists.count]);
-        start = reaches[i].stop;
+        start = w->reaches[i].stop;
     }
     ladle_scan_positions(part, start, &w->positions[w->n_steps * part->lists.count]);
     int64_t *low = w->positions + (w->n_steps + 1) * part->lists.count, *high = low + part->lists.count;
@@ -306,14 +315,14 @@ static ladle_status create_steps(ladle_window *w, ladle_error *error)
     return LADLE_OK;
 }
 
-/* All buffers of all steps. Fails with the spill only. */
+/* All buffers of all steps but the late ones. Fails with the spill only. */
 static ladle_status read_all(ladle_window *w, ladle_error *error)
 {
     ladle_error failure;
     ladle_status status = read_planned(w, &failure);
-    if (status == LADLE_OK && w->spill != NULL) { /* what columns share comes last, in one piece as well */
+    if (status == LADLE_OK && w->order.spill != NULL) { /* what columns share comes last, in one piece as well */
         count_offsets(w);
-        make_regions(w);
+        make_regions(w, 0);
     }
     if (status == LADLE_OK)
         status = make_offsets(w, &failure);
@@ -324,72 +333,175 @@ static ladle_status read_all(ladle_window *w, ladle_error *error)
     w->n_steps = n_steps;
     if (status == LADLE_OK)
         status = spill_steps(w, &failure);
-    if (status == LADLE_OK || w->spill == NULL) {
+    if (status == LADLE_OK || w->order.spill == NULL) {
         if (status != LADLE_OK)
-            fail_steps(w, &failure);
+            fail_steps(w, 0, &failure);
         return LADLE_OK;
     }
     ladle_error_copy(error, &failure);
     return status;
 }
 
-/* Hands out the steps that are complete, and keeps the last one if it is not. */
-static ladle_scan_step *give_steps(ladle_window *w)
+/* --- pieces ----------------------------------------------------------------------------------- */
+
+/* From how many bytes on a column may be late: where there are pieces, and where it is worth a batch of them. */
+static int64_t find_late_nbytes(const ladle_window *w)
 {
-    int64_t n = ladle_window_n_complete(w);
-    for (int64_t i = 0; i < n; i++) {
-        ladle_region_seal(w->steps[i]->region);
-        w->steps[i]->next = i + 1 < n ? w->steps[i + 1] : NULL;
+    double nbytes = 0;
+    for (int64_t i = 0; i < w->n_steps; i++)
+        nbytes += w->reaches[i].nbytes;
+    return w->order.spill == NULL && nbytes >= 2 * (double)w->order.piece_nbytes ? (int64_t)(nbytes / LATE_SHARE)
+                                                                                 : INT64_MAX;
+}
+
+/* The end of the piece that begins with step `first`. */
+static int64_t piece_end(const ladle_window *w, int64_t first)
+{
+    double nbytes = 0;
+    if (w->late.count == 0)
+        return w->n_steps;
+    do
+        nbytes += w->reaches[first++].nbytes;
+    while (first < w->n_steps && nbytes < (double)w->order.piece_nbytes);
+    return first;
+}
+
+/* Reads the late columns of steps [first, end), and of others what is in the same pages. */
+static ladle_status read_late(ladle_window *w, int64_t first, int64_t end, ladle_error *error)
+{
+    ladle_late *late = w->late.items;
+    int64_t n_complete = ladle_window_n_complete(w), touched = end;
+    w->slices.count = w->targets.count = 0;
+    for (int64_t i = 0; i < w->late.count; i++) {
+        ladle_status status = ladle_window_plan_late(w, &late[i], first, end, error);
+        if (status != LADLE_OK)
+            return status;
     }
-    if (n < w->n_steps) {
-        w->part->open = w->steps[n];
-        w->part->filled = w->to;
+    const ladle_target *targets = w->targets.items;
+    for (int64_t i = 0; i < w->targets.count; i++)
+        touched = ladle_max(touched, targets[i].tag + 1);
+    for (int64_t i = first; i < ladle_min(touched, n_complete); i++)
+        ladle_window_count_late(w, i);
+    read_targets(w, 1);
+    return LADLE_OK;
+}
+
+/* Steps [first, end), which are complete: as a list. */
+static ladle_scan_step *list_steps(ladle_window *w, int64_t first, int64_t end)
+{
+    for (int64_t i = first; i < end; i++) {
+        ladle_region_seal(w->steps[i]->regions[0]);
+        ladle_region_seal(w->steps[i]->regions[1]);
+        w->steps[i]->next = i + 1 < end ? w->steps[i + 1] : NULL;
     }
-    return n > 0 ? w->steps[0] : NULL;
+    return first < end ? w->steps[first] : NULL;
+}
+
+/* Is there a step for which there was no memory? */
+static const ladle_error *memory_failure(const ladle_window *w, int64_t first, int64_t end)
+{
+    for (int64_t i = first; i < end; i++) {
+        const ladle_error *error = &w->steps[i]->error;
+        if (error->status == LADLE_NOMEM || error->status == LADLE_BUDGET)
+            return error;
+    }
+    return NULL;
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+/* Returns owned: without steps. */
+static ladle_window *create_window(ladle_scan_part *part, ladle_reader *reader, const ladle_scan_order *order,
+                                   ladle_error *error)
+{
+    int64_t n_steps = order->n_steps;
+    size_t size = sizeof(ladle_window) + (sizeof(ladle_scan_step *) + sizeof(int64_t)) * (size_t)n_steps +
+                  sizeof(int64_t) * (size_t)(n_steps + 3) * (size_t)part->lists.count;
+    ladle_window *w = ladle_alloc(part->context, size, LADLE_MEMORY_METADATA, error);
+    if (w == NULL)
+        return NULL;
+    w->size = size;
+    w->part = part;
+    w->table = part->table;
+    w->reader = reader;
+    w->order = *order;
+    w->reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
+    w->n_steps = n_steps;
+    w->to = order->stop;
+    w->steps = (ladle_scan_step **)(void *)(w + 1);
+    w->nbytes = (int64_t *)(void *)(w->steps + n_steps);
+    w->positions = w->nbytes + n_steps;
+    w->late_nbytes = find_late_nbytes(w);
+    ladle_vector_init(&w->whole, part->context, sizeof(ladle_slice));
+    ladle_vector_init(&w->slices, part->context, sizeof(ladle_slice));
+    ladle_vector_init(&w->targets, part->context, sizeof(ladle_target));
+    ladle_vector_init(&w->late, part->context, sizeof(ladle_late));
+    (void)pthread_mutex_init(&w->lock, NULL);
+    return w;
+}
+
+/* With the steps that were not given. */
+static void release_window(ladle_window *w)
+{
+    if (w == NULL)
+        return;
+    for (int64_t i = w->n_given; i < w->n_steps; i++)
+        ladle_scan_step_release(w->part->context, w->steps[i]);
+    (void)pthread_mutex_destroy(&w->lock);
+    ladle_vector_destroy(&w->late);
+    ladle_vector_destroy(&w->targets);
+    ladle_vector_destroy(&w->slices);
+    ladle_vector_destroy(&w->whole);
+    ladle_free(w->part->context, w, w->size, LADLE_MEMORY_METADATA);
+}
+
+ladle_status ladle_scan_begin(ladle_scan_part *part, ladle_reader *reader, const ladle_scan_order *order,
+                              ladle_error *error)
+{
+    ladle_window *w = create_window(part, reader, order, error);
+    if (w == NULL)
+        return (ladle_status)error->status;
+    ladle_status status = create_steps(w, error);
+    if (status == LADLE_OK)
+        status = read_all(w, error);
+    if (status == LADLE_OK)
+        part->window = w;
+    else
+        release_window(w);
+    return status;
+}
+
+ladle_scan_step *ladle_scan_continue(ladle_scan_part *part, int64_t *n)
+{
+    ladle_window *w = part->window;
+    ladle_error failure;
+    int64_t first = w->n_given, end = piece_end(w, first);
+    if (w->late.count > 0 && read_late(w, first, end, &failure) != LADLE_OK)
+        fail_steps(w, first, &failure);
+    const ladle_error *shortage = memory_failure(w, first, end);
+    if (shortage != NULL) { /* those behind it are not complete either, and all may be tried again */
+        fail_steps(w, first, shortage);
+        end = w->n_steps;
+    }
+    int64_t n_complete = end < w->n_steps ? end : ladle_window_n_complete(w);
+    ladle_scan_step *steps = list_steps(w, first, n_complete);
+    *n = n_complete - first;
+    w->n_given = end;
+    if (end == w->n_steps) {
+        if (n_complete < w->n_steps) {
+            part->open = w->steps[n_complete];
+            part->filled = w->to;
+        }
+        part->window = NULL;
+        release_window(w);
+    }
+    return steps;
 }
 
 void ladle_scan_close(ladle_scan_part *part)
 {
+    release_window(part->window);
+    part->window = NULL;
     ladle_scan_step_release(part->context, part->open);
     part->open = NULL;
-}
-
-ladle_status ladle_scan_decode(ladle_scan_part *part, ladle_reader *reader, int64_t n_steps, int64_t stop,
-                               ladle_spill *spill, int64_t group_nbytes, const atomic_bool *stopped,
-                               ladle_scan_step **first, ladle_error *error)
-{
-    ladle_window w = {.part = part,
-                      .table = part->table,
-                      .reader = reader,
-                      .stop = stopped,
-                      .spill = spill,
-                      .group_nbytes = spill == NULL ? INT64_MAX : group_nbytes,
-                      .n_steps = n_steps,
-                      .to = stop};
-    *first = NULL;
-    size_t size = (sizeof(ladle_scan_step *) + sizeof(int64_t)) * (size_t)n_steps +
-                  sizeof(int64_t) * (size_t)(n_steps + 3) * (size_t)part->lists.count;
-    uint8_t *room = ladle_alloc(part->context, size, LADLE_MEMORY_METADATA, error);
-    if (room == NULL)
-        return (ladle_status)error->status;
-    w.steps = (ladle_scan_step **)(void *)room;
-    w.nbytes = (int64_t *)(void *)(w.steps + n_steps);
-    w.positions = w.nbytes + n_steps;
-    ladle_vector_init(&w.whole, part->context, sizeof(ladle_slice));
-    ladle_vector_init(&w.slices, part->context, sizeof(ladle_slice));
-    ladle_vector_init(&w.targets, part->context, sizeof(ladle_target));
-    (void)pthread_mutex_init(&w.lock, NULL);
-    ladle_status status = create_steps(&w, error);
-    if (status == LADLE_OK)
-        status = read_all(&w, error);
-    if (status == LADLE_OK)
-        *first = give_steps(&w);
-    for (int64_t i = 0; i < n_steps && status != LADLE_OK; i++)
-        ladle_scan_step_release(part->context, w.steps[i]);
-    (void)pthread_mutex_destroy(&w.lock);
-    ladle_vector_destroy(&w.targets);
-    ladle_vector_destroy(&w.slices);
-    ladle_vector_destroy(&w.whole);
-    ladle_free(part->context, room, size, LADLE_MEMORY_METADATA);
-    return status;
 }

@@ -12,15 +12,20 @@
 
 #include <pthread.h>
 
+/* A column whose pages are decoded when a step is going to need them. */
+typedef struct ladle_late {
+    const ladle_scan_column *column;
+    int64_t done; /* of its items in the window: whole pages of them */
+} ladle_late;
+
 /* Steps that are decoded together. Whatever fails fails a step, and the first failure of a step is what it tells. */
 typedef struct ladle_window {
     ladle_scan_part *part;
     ladle_table *table; /* the part's */
     ladle_reader *reader;
-    const atomic_bool *stop;
-    ladle_spill *spill;
-    int64_t group_nbytes; /* of columns that are decoded at once */
-    int64_t n_steps;
+    ladle_scan_order order;
+    const ladle_scan_reach *reaches; /* of the steps */
+    int64_t n_steps, n_given;
     ladle_scan_step **steps;
     int64_t from, to;          /* the entries: the first step may have more before them, the last one behind */
     int64_t *nbytes;           /* for each step: of its planned buffers */
@@ -29,8 +34,11 @@ typedef struct ladle_window {
     ladle_vector whole;        /* of ladle_slice: of one column over the window */
     ladle_vector slices;       /* the same, cut at the steps' borders: of all columns */
     ladle_vector targets;      /* of ladle_target */
+    ladle_vector late;         /* of ladle_late */
+    int64_t late_nbytes;       /* a column that takes less is not late; INT64_MAX: none is */
     pthread_mutex_t lock;      /* guards what follows */
     ladle_error failure;       /* of the spill */
+    size_t size;               /* of this, and what lies behind it */
 } ladle_window;
 
 /* Steps that an earlier window began: 1, the first one, or 0. */
@@ -53,8 +61,14 @@ bool ladle_window_can_plan(const ladle_scan_column *column);
 /* What its items are in memory, by their number. */
 int64_t ladle_window_column_nbytes(const ladle_window *w, const ladle_scan_column *column);
 
-/* Adds the targets of the data of one column, and to w->nbytes what they take. */
+/* Adds the targets of the data of one column, and to w->nbytes what they take; or adds it to w->late. */
 ladle_status ladle_window_plan(ladle_window *w, const ladle_scan_column *column, ladle_error *error);
+
+/* Adds the targets of a late column that steps [first, end) need, and of the rest of their pages. */
+ladle_status ladle_window_plan_late(ladle_window *w, ladle_late *late, int64_t first, int64_t end, ladle_error *error);
+
+/* Adds to w->nbytes what late columns take in step `i`, which is within the window, and have not got. */
+void ladle_window_count_late(ladle_window *w, int64_t i);
 
 /* Adds to w->nbytes what `n` values of `size` bytes take in step `i`: their pages were seen to be able to hold them. */
 void ladle_window_count(ladle_window *w, int64_t i, int64_t n, int64_t size);

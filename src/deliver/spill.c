@@ -220,16 +220,16 @@ static ladle_status make_leases(ladle_scan_step *step, const struct ladle_spille
         const spilled_buffer *buffer = &spilled->buffers[spilled->order[i]];
         size += grains(ladle_max(buffer->count * (int64_t)ladle_dtype_size(buffer->dtype), 1));
     }
-    step->region = size > 0 ? ladle_region_create(context, (size_t)size, NULL) : NULL;
+    step->regions[0] = size > 0 ? ladle_region_create(context, (size_t)size, NULL) : NULL;
     for (int32_t i = 0; i < spilled->n_written; i++) {
         int32_t slot = spilled->order[i];
         const spilled_buffer *buffer = &spilled->buffers[slot];
-        ladle_lease *lease = ladle_lease_create_maybe_in(context, step->region, buffer->dtype, buffer->count, error);
+        ladle_lease *lease = ladle_lease_create_maybe_in(context, step->regions[0], buffer->dtype, buffer->count, error);
         if (lease == NULL)
             return (ladle_status)error->status;
         step->step.buffers[slot] = lease;
     }
-    ladle_region_seal(step->region);
+    ladle_region_seal(step->regions[0]);
     return LADLE_OK;
 }
 
