@@ -29,18 +29,19 @@ struct ladle_scan {
     pthread_t thread;
     bool has_thread;
     atomic_bool stop;
-    ladle_reclaimer bound;    /* of what waits: the pool of the context is kept in proportion */
-    pthread_mutex_t lock;     /* guards what follows */
-    pthread_cond_t ready;     /* a step waits, or none will */
-    pthread_cond_t room;      /* a step was taken, a part added, or the scan stopped */
-    ladle_scan_part *parts;   /* that are not decoded to their ends; the first one is the producer's */
-    int64_t n_parts;          /* that were added */
-    ladle_scan_step *steps;   /* that wait, in order */
-    int64_t waiting_nbytes;   /* in memory */
-    int64_t spilled_nbytes;   /* in files */
-    ladle_region *lent[2][2]; /* of the last two steps that were handed out, the last one first: the caller's */
-    bool is_busy;             /* a window is under way */
-    bool cannot_spill;        /* the producer's: there is no place for a file */
+    ladle_reclaimer bound;  /* of what waits: the pool of the context is kept in proportion */
+    pthread_mutex_t lock;   /* guards what follows */
+    pthread_cond_t ready;   /* a step waits, or none will */
+    pthread_cond_t room;    /* a step was taken, a part added, or the scan stopped */
+    ladle_scan_part *parts; /* that are not decoded to their ends; the first one is the producer's */
+    int64_t n_parts;        /* that were added */
+    ladle_scan_step *steps; /* that wait, in order */
+    int64_t waiting_nbytes; /* in memory */
+    int64_t spilled_nbytes; /* in files */
+    ladle_region
+        *lent[2][LADLE_SCAN_REGIONS]; /* of the last two steps that were handed out, the last one first: the caller's */
+    bool is_busy;                     /* a window is under way */
+    bool cannot_spill;                /* the producer's: there is no place for a file */
     ladle_spill *spills[3]; /* the producer's: one is written, one waits, and of one the last step may be being read */
     bool is_awaited;        /* the caller has come for a step since he got the last one */
     ladle_scan_pace pace;   /* how fast steps are made and used */
@@ -577,7 +578,7 @@ bool ladle_scan_wait(ladle_scan *scan, int64_t timeout_ms)
  * caller asks for a step, he may hold the one before. */
 static void lend(ladle_scan *scan, ladle_scan_step *step)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < LADLE_SCAN_REGIONS; i++) {
         if (scan->lent[1][i] != NULL)
             ladle_region_sweep(scan->lent[1][i]);
         ladle_region_release(scan->lent[1][i]);

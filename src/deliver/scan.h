@@ -78,11 +78,13 @@ typedef struct ladle_scan_part {
     bool is_skipped;               /* guarded by the scan's lock */
 } ladle_scan_part;
 
+enum { LADLE_SCAN_REGIONS = 8 };
+
 /* A step that waits. */
 typedef struct ladle_scan_step {
     struct ladle_scan_step *next;
-    ladle_region *regions[2];      /* of its planned buffers: the first, the late ones; NULL: each has its own block */
-    struct ladle_spilled *spilled; /* where its buffers are, if not in memory; see deliver/spill.h */
+    ladle_region *regions[LADLE_SCAN_REGIONS]; /* of its planned buffers; what is in none has a block of its own */
+    struct ladle_spilled *spilled;             /* where its buffers are, if not in memory; see deliver/spill.h */
     ladle_step step;
     ladle_error error;
 } ladle_scan_step;

@@ -5,7 +5,7 @@
 
 #include <inttypes.h>
 
-enum { LEAST_PAGES = 4 }; /* that a late column has in a window: with each piece all of one more is decoded */
+enum { LEAST_PAGES = 2 }; /* that a late column has in a window: with each piece all of one more is decoded */
 
 /* Positions of a column's innermost list, in the horizon, before step `i`. */
 static int64_t position(const ladle_window *w, const ladle_scan_column *column, int64_t i)
@@ -162,7 +162,7 @@ static ladle_status take_slices(ladle_window *w, const ladle_scan_column *column
 /* Cuts the column's slices, which are known to hold all of its items, at the borders of the steps: the window's items
  * [from, to), of which steps [first, end) get something, perhaps nothing, and those behind them the rest. */
 static ladle_status cut(ladle_window *w, const ladle_scan_column *column, int64_t from, int64_t to, int64_t first,
-                        int64_t end, bool is_late, ladle_error *error)
+                        int64_t end, ladle_error *error)
 {
     int64_t at = 0, item = item_nbytes(w, column), n_complete = ladle_window_n_complete(w);
     for (int64_t i = first; i < w->n_steps && (i < end || items_before(w, column, i) < to); i++) {
@@ -175,10 +175,8 @@ static ladle_status cut(ladle_window *w, const ladle_scan_column *column, int64_
             return (ladle_status)error->status;
         if (take_slices(w, column, target, low, high, &at, error) != LADLE_OK)
             return (ladle_status)error->status;
-        if (!target->is_planned || target->lease != NULL)
-            continue;
-        bool is_sound = !target->is_part || i < n_complete || can_be_filled(w, column, target);
-        if (is_sound && !is_late)
+        if (target->is_planned && target->lease == NULL &&
+            (!target->is_part || i < n_complete || can_be_filled(w, column, target)))
             ladle_window_count(w, i, target->is_part ? target->n_block : target->n_items, item);
     }
     return LADLE_OK;
@@ -225,7 +223,7 @@ ladle_status ladle_window_plan(ladle_window *w, const ladle_scan_column *column,
         return LADLE_OK;
     }
     if (status == LADLE_OK && n_items == wanted)
-        return cut(w, column, 0, n_items, 0, w->n_steps, false, error);
+        return cut(w, column, 0, n_items, 0, w->n_steps, error);
     for (int64_t i = 0; i < w->n_steps; i++) {
         int64_t low = ladle_max(items_before(w, column, i), 0);
         int64_t high = ladle_max(low, ladle_min(items_before(w, column, i + 1), wanted));
@@ -249,20 +247,9 @@ ladle_status ladle_window_plan_late(ladle_window *w, ladle_late *late, int64_t f
     const ladle_slice *whole = w->whole.items;
     for (int64_t i = 0; i < w->whole.count && whole[i].dest < needed; i++)
         stop = ladle_max(stop, whole[i].dest + whole[i].take);
-    status = cut(w, late->column, late->done, stop, first, end, true, error);
+    status = cut(w, late->column, late->done, stop, first, end, error);
     late->done = stop;
     return status;
-}
-
-void ladle_window_count_late(ladle_window *w, int64_t i)
-{
-    const ladle_late *late = w->late.items;
-    for (int64_t k = 0; k < w->late.count; k++) {
-        const ladle_scan_column *column = late[k].column;
-        if (*slot_of(w, column, i) == NULL)
-            ladle_window_count(w, i, items_before(w, column, i + 1) - items_before(w, column, i),
-                               item_nbytes(w, column));
-    }
 }
 
 bool ladle_window_can_plan(const ladle_scan_column *column)

@@ -8,7 +8,7 @@
 
 enum {
     GROUPS_IN_PIECE = 4, /* of a column that is read in pieces */
-    LATE_SHARE = 128     /* a column that is late has more than this part of a window */
+    LATE_SHARE = 1024    /* a column that is late has more than this part of a window */
 };
 
 /* --- steps ------------------------------------------------------------------------------------ */
@@ -56,8 +56,8 @@ void ladle_scan_step_release(ladle_context *context, ladle_scan_step *step)
         return;
     ladle_spill_forget(context, step);
     ladle_step_release(&step->step);
-    ladle_region_release(step->regions[0]);
-    ladle_region_release(step->regions[1]);
+    for (int i = 0; i < LADLE_SCAN_REGIONS; i++)
+        ladle_region_release(step->regions[i]);
     ladle_free(context, step, sizeof *step, LADLE_MEMORY_METADATA);
 }
 
@@ -84,13 +84,25 @@ static void count_offsets(ladle_window *w)
         }
 }
 
-/* One piece of memory for all that is planned of each step, or of what is late of it. Where there is none, each buffer
- * looks for its own. */
-static void make_regions(ladle_window *w, int which)
+/* The region that the step got last. */
+static ladle_region *last_region(const ladle_scan_step *step)
 {
-    for (int64_t i = 0; i < w->n_steps; i++) {
-        if (w->nbytes[i] > 0 && w->steps[i]->regions[which] == NULL)
-            w->steps[i]->regions[which] = ladle_region_create(w->part->context, (size_t)w->nbytes[i], NULL);
+    int i = LADLE_SCAN_REGIONS - 1;
+    while (i > 0 && step->regions[i] == NULL)
+        i--;
+    return step->regions[i];
+}
+
+/* One piece of memory for all that is planned of each step. Where there is none, each buffer looks for its own. */
+static void make_regions(ladle_window *w)
+{
+    for (int64_t i = w->n_given; i < w->n_steps; i++) {
+        ladle_region **regions = w->steps[i]->regions;
+        int n = 0;
+        while (n < LADLE_SCAN_REGIONS && regions[n] != NULL)
+            n++;
+        if (w->nbytes[i] > 0 && n < LADLE_SCAN_REGIONS)
+            regions[n] = ladle_region_create(w->part->context, (size_t)w->nbytes[i], NULL);
         w->nbytes[i] = 0;
     }
 }
@@ -152,15 +164,15 @@ static int64_t group_end(const ladle_window *w, int64_t at, int64_t *nbytes)
 }
 
 /* Reads what was planned. */
-static void read_targets(ladle_window *w, int which)
+static void read_targets(ladle_window *w)
 {
-    make_regions(w, which);
+    make_regions(w);
     ladle_target *targets = w->targets.items;
     /* Step by step, so that what a step has in this group lies in one piece. */
     if (w->targets.count > 0)
         qsort(targets, (size_t)w->targets.count, sizeof *targets, by_step);
     for (int64_t i = 0; i < w->targets.count; i++)
-        targets[i].region = w->steps[targets[i].tag]->regions[which];
+        targets[i].region = last_region(w->steps[targets[i].tag]);
     ladle_batch_read(w->reader, targets, w->targets.count, &w->slices, w->order.stopped);
     for (int64_t i = 0; i < w->targets.count; i++) {
         if (targets[i].lease != NULL && *targets[i].slot == NULL)
@@ -182,7 +194,7 @@ static ladle_status read_group(ladle_window *w, int64_t at, int64_t end, ladle_e
         return status;
     if (w->order.spill == NULL)
         count_offsets(w);
-    read_targets(w, 0);
+    read_targets(w);
     return spill_steps(w, error);
 }
 
@@ -322,7 +334,7 @@ static ladle_status read_all(ladle_window *w, ladle_error *error)
     ladle_status status = read_planned(w, &failure);
     if (status == LADLE_OK && w->order.spill != NULL) { /* what columns share comes last, in one piece as well */
         count_offsets(w);
-        make_regions(w, 0);
+        make_regions(w);
     }
     if (status == LADLE_OK)
         status = make_offsets(w, &failure);
@@ -370,19 +382,13 @@ static int64_t piece_end(const ladle_window *w, int64_t first)
 static ladle_status read_late(ladle_window *w, int64_t first, int64_t end, ladle_error *error)
 {
     ladle_late *late = w->late.items;
-    int64_t n_complete = ladle_window_n_complete(w), touched = end;
     w->slices.count = w->targets.count = 0;
     for (int64_t i = 0; i < w->late.count; i++) {
         ladle_status status = ladle_window_plan_late(w, &late[i], first, end, error);
         if (status != LADLE_OK)
             return status;
     }
-    const ladle_target *targets = w->targets.items;
-    for (int64_t i = 0; i < w->targets.count; i++)
-        touched = ladle_max(touched, targets[i].tag + 1);
-    for (int64_t i = first; i < ladle_min(touched, n_complete); i++)
-        ladle_window_count_late(w, i);
-    read_targets(w, 1);
+    read_targets(w);
     return LADLE_OK;
 }
 
@@ -390,8 +396,8 @@ static ladle_status read_late(ladle_window *w, int64_t first, int64_t end, ladle
 static ladle_scan_step *list_steps(ladle_window *w, int64_t first, int64_t end)
 {
     for (int64_t i = first; i < end; i++) {
-        ladle_region_seal(w->steps[i]->regions[0]);
-        ladle_region_seal(w->steps[i]->regions[1]);
+        for (int k = 0; k < LADLE_SCAN_REGIONS; k++)
+            ladle_region_seal(w->steps[i]->regions[k]);
         w->steps[i]->next = i + 1 < end ? w->steps[i + 1] : NULL;
     }
     return first < end ? w->steps[first] : NULL;

@@ -64,11 +64,8 @@ int64_t ladle_window_column_nbytes(const ladle_window *w, const ladle_scan_colum
 /* Adds the targets of the data of one column, and to w->nbytes what they take; or adds it to w->late. */
 ladle_status ladle_window_plan(ladle_window *w, const ladle_scan_column *column, ladle_error *error);
 
-/* Adds the targets of a late column that steps [first, end) need, and of the rest of their pages. */
+/* The same of a late column: what steps [first, end) need, and the rest of these pages. */
 ladle_status ladle_window_plan_late(ladle_window *w, ladle_late *late, int64_t first, int64_t end, ladle_error *error);
-
-/* Adds to w->nbytes what late columns take in step `i`, which is within the window, and have not got. */
-void ladle_window_count_late(ladle_window *w, int64_t i);
 
 /* Adds to w->nbytes what `n` values of `size` bytes take in step `i`: their pages were seen to be able to hold them. */
 void ladle_window_count(ladle_window *w, int64_t i, int64_t n, int64_t size);
