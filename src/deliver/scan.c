@@ -18,6 +18,8 @@ enum {
     WINDOW_NBYTES = 64 << 20,
     LEAST_GROUP_NBYTES = 64 << 10,
     GROUP_NBYTES = 16 << 20, /* at the end of each the threads wait for each other */
+    LEAST_PAGES = 2,         /* of a column that is decoded piece by piece: with each piece all of a page is decoded, */
+    LEAST_PAGES_OF_SPILLED = 8, /* which takes room that others may need more */
     STACK_NBYTES = 256 << 10
 };
 
@@ -45,13 +47,18 @@ struct ladle_scan {
     ladle_spill *spills[3]; /* the producer's: one is written, one waits, and of one the last step may be being read */
     bool is_awaited;        /* the caller has come for a step since he got the last one */
     ladle_scan_pace pace;   /* how fast steps are made and used */
-    double window_nbytes;   /* the producer's: of the window that is under way, and seconds that it took so far */
-    double window_seconds;
-    int64_t given_nbytes; /* of the step that the caller works on; 0: none */
-    double given_at;      /* and since when */
+    double window_nbytes;   /* the producer's: of the window that is under way; 0: it waits in a file */
+    double window_seconds;  /* that it took so far */
+    int64_t given_nbytes;   /* of the step that the caller works on; 0: none */
+    double given_at;        /* and since when */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
+
+static const ladle_scan_reach *next_reach(const ladle_scan_part *part)
+{
+    return (const ladle_scan_reach *)part->reaches.items + part->n_used;
+}
 
 /* Of steps that are worth a window, or a piece of a larger one. */
 static int64_t least_nbytes(const ladle_scan *scan)
@@ -59,12 +66,18 @@ static int64_t least_nbytes(const ladle_scan *scan)
     return ladle_min(WINDOW_NBYTES, scan->options.budget_nbytes / 2);
 }
 
+/* Of steps that wait in a file, what may be in memory: a page of late columns, and the same of those that are ready. */
+static int64_t late_nbytes(const ladle_scan *scan)
+{
+    return scan->options.budget_nbytes / 8;
+}
+
 /* How many of the steps ahead to decode at once, and up to which entry: to the border of a cluster where the budget
  * allows, since the pages of a window that ends elsewhere are decoded again for the next one. The first step goes to
  * the caller at once, so that only the others wait. */
 static int64_t choose_window(const ladle_scan *scan, const ladle_scan_part *part, int64_t *stop, double *nbytes)
 {
-    const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
+    const ladle_scan_reach *reaches = next_reach(part);
     int64_t n = part->reaches.count - part->n_used, fitting = 0, bordered = 0;
     int64_t filled = part->open == NULL ? part->at : part->filled;
     double budget = (double)scan->options.budget_nbytes, waiting = 0;
@@ -121,13 +134,6 @@ static ladle_status refuse_in_child(ladle_error *error)
     return ladle_fail(error, LADLE_INVALID, LADLE_NO_OFFSET, "a scan does not survive a fork: begin a new one");
 }
 
-/* With the lock held: does so much of a window of `nbytes`, or of the one before it, wait that there is time? */
-static bool is_ahead(const ladle_scan *scan, double nbytes)
-{
-    return !atomic_load(&scan->stop) && scan->steps != NULL &&
-           (double)scan->waiting_nbytes > ladle_scan_ahead(&scan->pace, nbytes);
-}
-
 /* Waits until what is going to be decoded fits and it is time for it, and, where it is going to be in a file, no more
  * than the window before is there; false: the scan was stopped. */
 static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes)
@@ -135,7 +141,7 @@ static bool wait_for_room(ladle_scan *scan, double nbytes, double spilled_nbytes
     pthread_mutex_lock(&scan->lock);
     while (!atomic_load(&scan->stop) && scan->steps != NULL &&
            ((double)scan->waiting_nbytes + nbytes > (double)scan->options.budget_nbytes ||
-            (nbytes > 0 && is_ahead(scan, nbytes)) ||
+            (nbytes > 0 && (double)scan->waiting_nbytes > ladle_scan_ahead(&scan->pace, nbytes)) ||
             (spilled_nbytes > 0 && (double)scan->spilled_nbytes > spilled_nbytes)))
         pthread_cond_wait(&scan->room, &scan->lock);
     pthread_mutex_unlock(&scan->lock);
@@ -188,10 +194,11 @@ static void tell_range(ladle_scan_step *step)
         memcpy(step->error.message + n, text, (size_t)length + 1);
 }
 
-/* Where the bytes of a step that waits are counted. */
-static int64_t *place_of(ladle_scan *scan, const ladle_scan_step *step)
+/* Counts the bytes of a step that waits: 1, or that waits no longer: -1. */
+static void count_waiting(ladle_scan *scan, const ladle_scan_step *step, int64_t sign)
 {
-    return step->spilled == NULL ? &scan->waiting_nbytes : &scan->spilled_nbytes;
+    scan->spilled_nbytes += sign * step->spilled_nbytes;
+    scan->waiting_nbytes += sign * (step->step.nbytes - step->spilled_nbytes);
 }
 
 /* Adds steps to those that wait. */
@@ -208,7 +215,7 @@ static void push_steps(ladle_scan *scan, ladle_scan_part *part, ladle_scan_step 
             ladle_scan_step_release(scan->context, first);
         } else {
             tell_range(first);
-            *place_of(scan, first) += first->step.nbytes;
+            count_waiting(scan, first, 1);
             *last = first;
             last = &first->next;
         }
@@ -261,7 +268,7 @@ static ladle_scan_step *failed_step(ladle_scan_part *part, int64_t stop, const l
 /* The part's next `n` reaches have become steps. The one that is open is looked at again, with those behind it. */
 static void go_on(ladle_scan_part *part, int64_t n)
 {
-    const ladle_scan_reach *reaches = (const ladle_scan_reach *)part->reaches.items + part->n_used;
+    const ladle_scan_reach *reaches = next_reach(part);
     part->n_used += n;
     if (n > 0) /* where there was no memory, it is at its end already */
         part->at = ladle_max(part->at, reaches[n - 1].stop);
@@ -275,7 +282,7 @@ static void go_on(ladle_scan_part *part, int64_t n)
  * how far to look ahead for a window that waits in a file. */
 static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, ladle_scan_sight *sight)
 {
-    const ladle_scan_reach *next = (const ladle_scan_reach *)part->reaches.items + part->n_used;
+    const ladle_scan_reach *next = next_reach(part);
     double budget = (double)scan->options.budget_nbytes, entries = (double)(ladle_scan_next_border(part) - part->at);
     double offsets = (double)sizeof(int64_t) * (double)part->lists.count;
     /* Nothing else waits in memory then. */
@@ -326,6 +333,9 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
         .stop = reaches[n - 1].stop,
         .spill = spill,
         .group_nbytes = ladle_max(ladle_min(scan->options.budget_nbytes / 4, GROUP_NBYTES), LEAST_GROUP_NBYTES),
+        .piece_nbytes = least_nbytes(scan) / 2,
+        .least_pages = LEAST_PAGES_OF_SPILLED,
+        .page_nbytes = late_nbytes(scan),
         .stopped = &scan->stop};
     if (spill == NULL || ladle_scan_begin(part, scan->reader, &order, NULL) != LADLE_OK)
         return NULL;
@@ -334,6 +344,7 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
         release_steps(scan->context, first);
         return NULL;
     }
+    scan->window_nbytes = 0;
     go_on(part, n);
     return first;
 }
@@ -360,13 +371,13 @@ static ladle_scan_step *next_steps(ladle_scan *scan, ladle_scan_part *part, ladl
         ladle_scan_close(part);
         alone = order->n_steps == 1 ? is_alone(scan, true) : alone;
         order->n_steps = 1;
-        order->stop = ((const ladle_scan_reach *)part->reaches.items + part->n_used)->stop;
+        order->stop = next_reach(part)->stop;
     }
     scan->window_seconds += seconds() - begin;
     if (status != LADLE_OK)
-        first = failed_step(part, order->stop, &error);
+        first = failed_step(part, next_reach(part)[order->n_steps - 1].stop, &error);
     go_on(part, status == LADLE_OK ? n : order->n_steps);
-    if (part->window == NULL) {
+    if (part->window == NULL && scan->window_nbytes > 0) {
         pthread_mutex_lock(&scan->lock);
         note(&scan->pace.make, scan->window_seconds, scan->window_nbytes + 1);
         pthread_mutex_unlock(&scan->lock);
@@ -378,7 +389,9 @@ static ladle_scan_step *next_steps(ladle_scan *scan, ladle_scan_part *part, ladl
 static bool wait_for_time(ladle_scan *scan)
 {
     pthread_mutex_lock(&scan->lock);
-    while (is_ahead(scan, scan->window_nbytes))
+    double most =
+        scan->window_nbytes > 0 ? ladle_scan_ahead(&scan->pace, scan->window_nbytes) : (double)late_nbytes(scan);
+    while (!atomic_load(&scan->stop) && scan->steps != NULL && (double)scan->waiting_nbytes > most)
         pthread_cond_wait(&scan->room, &scan->lock);
     pthread_mutex_unlock(&scan->lock);
     return !atomic_load(&scan->stop);
@@ -412,7 +425,10 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
         scan->cannot_spill = true;
         return next_window(scan, part);
     }
-    ladle_scan_order order = {.piece_nbytes = least_nbytes(scan), .stopped = &scan->stop};
+    ladle_scan_order order = {.piece_nbytes = least_nbytes(scan),
+                              .least_pages = LEAST_PAGES,
+                              .page_nbytes = INT64_MAX,
+                              .stopped = &scan->stop};
     order.n_steps = choose_window(scan, part, &order.stop, &nbytes);
     if (!wait_for_room(scan, nbytes, 0))
         return NULL;
@@ -610,7 +626,7 @@ ladle_status ladle_scan_next(ladle_scan *scan, ladle_step *step, ladle_error *er
     if (next != NULL) {
         scan->steps = next->next;
         scan->is_awaited = false;
-        *place_of(scan, next) -= next->step.nbytes;
+        count_waiting(scan, next, -1);
         scan->given_nbytes = next->step.nbytes;
         scan->given_at = seconds();
         pthread_cond_signal(&scan->room);
@@ -652,7 +668,7 @@ void ladle_scan_skip(ladle_scan *scan, int64_t part)
             continue;
         }
         *at = step->next;
-        *place_of(scan, step) -= step->step.nbytes;
+        count_waiting(scan, step, -1);
         ladle_scan_step_release(scan->context, step);
     }
     pthread_cond_signal(&scan->room);

@@ -84,7 +84,8 @@ enum { LADLE_SCAN_REGIONS = 8 };
 typedef struct ladle_scan_step {
     struct ladle_scan_step *next;
     ladle_region *regions[LADLE_SCAN_REGIONS]; /* of its planned buffers; what is in none has a block of its own */
-    struct ladle_spilled *spilled;             /* where its buffers are, if not in memory; see deliver/spill.h */
+    struct ladle_spilled *spilled;             /* where buffers are that are not in memory; see deliver/spill.h */
+    int64_t spilled_nbytes;                    /* of the step's bytes */
     ladle_step step;
     ladle_error error;
 } ladle_scan_step;
@@ -136,7 +137,9 @@ typedef struct ladle_scan_order {
     int64_t n_steps, stop;
     struct ladle_spill *spill; /* NULL, or where the steps are written */
     int64_t group_nbytes;      /* to there at once */
-    int64_t piece_nbytes; /* columns of many pages wait until steps of about so many bytes are going to need them */
+    int64_t piece_nbytes;      /* columns of several pages wait until steps of about so many bytes need them: */
+    int64_t least_pages;       /* those that have so many */
+    int64_t page_nbytes;       /* and no more of them than take so much, with one page of each */
     const atomic_bool *stopped;
 } ladle_scan_order;
 
@@ -156,5 +159,8 @@ void ladle_scan_close(ladle_scan_part *part);
 ladle_scan_step *ladle_scan_step_create(ladle_scan_part *part, int32_t n_buffers, int64_t start, int64_t stop,
                                         ladle_error *error);
 void ladle_scan_step_release(ladle_context *context, ladle_scan_step *step);
+
+/* Where the step keeps its next region, or NULL: it has enough. */
+ladle_region **ladle_scan_step_region(ladle_scan_step *step);
 
 #endif

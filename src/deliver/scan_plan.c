@@ -5,8 +5,6 @@
 
 #include <inttypes.h>
 
-enum { LEAST_PAGES = 2 }; /* that a late column has in a window: with each piece all of one more is decoded */
-
 /* Positions of a column's innermost list, in the horizon, before step `i`. */
 static int64_t position(const ladle_window *w, const ladle_scan_column *column, int64_t i)
 {
@@ -182,51 +180,66 @@ static ladle_status cut(ladle_window *w, const ladle_scan_column *column, int64_
     return LADLE_OK;
 }
 
-/* Is it worth it, and can each page begin a buffer? */
-static bool can_be_late(const ladle_window *w, const ladle_scan_column *column)
+/* The slices of all of the column's items in the window, into w->whole. Fails where they are not as many. */
+static ladle_status plan_whole(ladle_window *w, const ladle_scan_column *column, int64_t *n_items, ladle_error *error)
+{
+    int64_t wanted, found;
+    int64_t n_positions = position_before(w, column, w->to, w->high) - position_before(w, column, w->from, w->low);
+    *n_items = ladle_multiply(n_positions, column->n_each, &wanted) ? wanted : INT64_MAX / 2;
+    w->whole.count = 0;
+    ladle_status status = w->table->ops->plan(w->table, column->column, column->n_buffers - 1, w->from, w->to,
+                                              offsets_for(w, column, w->from, w->to), &w->whole, &found, error);
+    if (status == LADLE_OK && found != *n_items)
+        status = ladle_fail(error, LADLE_CORRUPT, LADLE_NO_OFFSET,
+                            "its pages hold %" PRId64 " of the %" PRId64 " values of the range", found, *n_items);
+    return status;
+}
+
+/* Can each of the pages begin a buffer? */
+static bool can_begin(const ladle_window *w, const ladle_scan_column *column)
 {
     const ladle_slice *whole = w->whole.items;
-    if (w->whole.count < LEAST_PAGES || ladle_window_column_nbytes(w, column) < w->late_nbytes)
-        return false;
-    for (int64_t i = 0; i < w->whole.count; i++) {
+    for (int64_t i = 0; i < w->whole.count && w->table->ops->begin != NULL; i++) {
         ladle_slice slice = whole[i];
-        if (w->table->ops->begin != NULL &&
-            !w->table->ops->begin(w->table, column->column, column->n_buffers - 1, &slice))
+        if (!w->table->ops->begin(w->table, column->column, column->n_buffers - 1, &slice))
             return false;
     }
     return true;
 }
 
-/* The slices of all of the column's items in the window, into w->whole. */
-static ladle_status plan_whole(ladle_window *w, const ladle_scan_column *column, int64_t *n_items, ladle_error *error)
+ladle_status ladle_window_choose_late(ladle_window *w, int64_t nbytes, ladle_error *error)
 {
-    w->whole.count = 0;
-    return w->table->ops->plan(w->table, column->column, column->n_buffers - 1, w->from, w->to,
-                               offsets_for(w, column, w->from, w->to), &w->whole, n_items, error);
+    const ladle_scan_column *columns = w->part->columns.items;
+    int64_t room = w->order.page_nbytes, n_items;
+    ladle_error failure;
+    for (int64_t k = 0; k < w->part->columns.count; k++) {
+        if (!ladle_window_can_plan(&columns[k]) || ladle_window_column_nbytes(w, &columns[k]) < nbytes ||
+            plan_whole(w, &columns[k], &n_items, &failure) != LADLE_OK || w->whole.count < w->order.least_pages)
+            continue;
+        int64_t page = ladle_window_column_nbytes(w, &columns[k]) / w->whole.count;
+        if (page > room || !can_begin(w, &columns[k]))
+            continue;
+        ladle_late *late = ladle_vector_push(&w->late, error);
+        if (late == NULL)
+            return (ladle_status)error->status;
+        late->column = &columns[k];
+        w->is_late[k] = true;
+        room -= page;
+    }
+    return LADLE_OK;
 }
 
 /* The data of one column: planned over the window, or, where that fails, step by step, so that it fails where it must.
  */
 ladle_status ladle_window_plan(ladle_window *w, const ladle_scan_column *column, ladle_error *error)
 {
-    int64_t n_items, wanted;
-    int64_t n_positions = position_before(w, column, w->to, w->high) - position_before(w, column, w->from, w->low);
+    int64_t n_items;
     ladle_error failure;
-    ladle_status status = plan_whole(w, column, &n_items, &failure);
-    if (!ladle_multiply(n_positions, column->n_each, &wanted))
-        wanted = INT64_MAX / 2;
-    if (status == LADLE_OK && n_items == wanted && can_be_late(w, column)) {
-        ladle_late *late = ladle_vector_push(&w->late, error);
-        if (late == NULL)
-            return (ladle_status)error->status;
-        late->column = column;
-        return LADLE_OK;
-    }
-    if (status == LADLE_OK && n_items == wanted)
+    if (plan_whole(w, column, &n_items, &failure) == LADLE_OK)
         return cut(w, column, 0, n_items, 0, w->n_steps, error);
     for (int64_t i = 0; i < w->n_steps; i++) {
         int64_t low = ladle_max(items_before(w, column, i), 0);
-        int64_t high = ladle_max(low, ladle_min(items_before(w, column, i + 1), wanted));
+        int64_t high = ladle_max(low, ladle_min(items_before(w, column, i + 1), n_items));
         ladle_target *target = add_target(w, column, i, low, high, error);
         if (target == NULL)
             return (ladle_status)error->status;

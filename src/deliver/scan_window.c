@@ -84,6 +84,14 @@ static void count_offsets(ladle_window *w)
         }
 }
 
+ladle_region **ladle_scan_step_region(ladle_scan_step *step)
+{
+    for (int i = 0; i < LADLE_SCAN_REGIONS; i++)
+        if (step->regions[i] == NULL)
+            return &step->regions[i];
+    return NULL;
+}
+
 /* The region that the step got last. */
 static ladle_region *last_region(const ladle_scan_step *step)
 {
@@ -97,12 +105,9 @@ static ladle_region *last_region(const ladle_scan_step *step)
 static void make_regions(ladle_window *w)
 {
     for (int64_t i = w->n_given; i < w->n_steps; i++) {
-        ladle_region **regions = w->steps[i]->regions;
-        int n = 0;
-        while (n < LADLE_SCAN_REGIONS && regions[n] != NULL)
-            n++;
-        if (w->nbytes[i] > 0 && n < LADLE_SCAN_REGIONS)
-            regions[n] = ladle_region_create(w->part->context, (size_t)w->nbytes[i], NULL);
+        ladle_region **place = ladle_scan_step_region(w->steps[i]);
+        if (w->nbytes[i] > 0 && place != NULL)
+            *place = ladle_region_create(w->part->context, (size_t)w->nbytes[i], NULL);
         w->nbytes[i] = 0;
     }
 }
@@ -155,7 +160,8 @@ static int64_t group_end(const ladle_window *w, int64_t at, int64_t *nbytes)
 {
     const ladle_scan_column *columns = w->part->columns.items;
     for (*nbytes = 0; at < w->part->columns.count; at++) {
-        int64_t more = ladle_window_can_plan(&columns[at]) ? ladle_window_column_nbytes(w, &columns[at]) : 0;
+        bool is_read = ladle_window_can_plan(&columns[at]) && !w->is_late[at];
+        int64_t more = is_read ? ladle_window_column_nbytes(w, &columns[at]) : 0;
         if (w->order.spill != NULL && *nbytes > 0 && more > w->order.group_nbytes - *nbytes)
             break;
         *nbytes = ladle_min(*nbytes, INT64_MAX - more) + more;
@@ -181,14 +187,14 @@ static void read_targets(ladle_window *w)
     }
 }
 
-/* Reads columns [at, end) of all steps, unless they are late, and spills them. */
+/* Reads columns [at, end) of all steps, but for late ones, and spills them. */
 static ladle_status read_group(ladle_window *w, int64_t at, int64_t end, ladle_error *error)
 {
     const ladle_scan_column *columns = w->part->columns.items;
     ladle_status status = LADLE_OK;
     w->slices.count = w->targets.count = 0;
     for (; at < end && status == LADLE_OK; at++)
-        if (ladle_window_can_plan(&columns[at]))
+        if (ladle_window_can_plan(&columns[at]) && !w->is_late[at])
             status = ladle_window_plan(w, &columns[at], error);
     if (status != LADLE_OK)
         return status;
@@ -228,9 +234,20 @@ static ladle_status read_in_pieces(ladle_window *w, int64_t at, int64_t end, int
     return status;
 }
 
+/* Where a window has several pieces, columns may be late that are worth a batch for each. */
+static ladle_status choose_late(ladle_window *w, ladle_error *error)
+{
+    double nbytes = 0;
+    for (int64_t i = 0; i < w->n_steps; i++)
+        nbytes += w->reaches[i].nbytes;
+    if (nbytes < 2 * (double)w->order.piece_nbytes)
+        return LADLE_OK;
+    return ladle_window_choose_late(w, (int64_t)(nbytes / LATE_SHARE), error);
+}
+
 static ladle_status read_planned(ladle_window *w, ladle_error *error)
 {
-    ladle_status status = LADLE_OK;
+    ladle_status status = choose_late(w, error);
     for (int64_t at = 0; at < w->part->columns.count && status == LADLE_OK && !atomic_load(w->order.stopped);) {
         int64_t nbytes, end = group_end(w, at, &nbytes);
         if (w->order.spill != NULL && nbytes / GROUPS_IN_PIECE > w->order.group_nbytes)
@@ -356,16 +373,6 @@ static ladle_status read_all(ladle_window *w, ladle_error *error)
 
 /* --- pieces ----------------------------------------------------------------------------------- */
 
-/* From how many bytes on a column may be late: where there are pieces, and where it is worth a batch of them. */
-static int64_t find_late_nbytes(const ladle_window *w)
-{
-    double nbytes = 0;
-    for (int64_t i = 0; i < w->n_steps; i++)
-        nbytes += w->reaches[i].nbytes;
-    return w->order.spill == NULL && nbytes >= 2 * (double)w->order.piece_nbytes ? (int64_t)(nbytes / LATE_SHARE)
-                                                                                 : INT64_MAX;
-}
-
 /* The end of the piece that begins with step `first`. */
 static int64_t piece_end(const ladle_window *w, int64_t first)
 {
@@ -422,7 +429,8 @@ static ladle_window *create_window(ladle_scan_part *part, ladle_reader *reader, 
 {
     int64_t n_steps = order->n_steps;
     size_t size = sizeof(ladle_window) + (sizeof(ladle_scan_step *) + sizeof(int64_t)) * (size_t)n_steps +
-                  sizeof(int64_t) * (size_t)(n_steps + 3) * (size_t)part->lists.count;
+                  sizeof(int64_t) * (size_t)(n_steps + 3) * (size_t)part->lists.count +
+                  (size_t)part->columns.count * sizeof(bool);
     ladle_window *w = ladle_alloc(part->context, size, LADLE_MEMORY_METADATA, error);
     if (w == NULL)
         return NULL;
@@ -437,7 +445,7 @@ static ladle_window *create_window(ladle_scan_part *part, ladle_reader *reader, 
     w->steps = (ladle_scan_step **)(void *)(w + 1);
     w->nbytes = (int64_t *)(void *)(w->steps + n_steps);
     w->positions = w->nbytes + n_steps;
-    w->late_nbytes = find_late_nbytes(w);
+    w->is_late = (bool *)(w->positions + (n_steps + 3) * part->lists.count);
     ladle_vector_init(&w->whole, part->context, sizeof(ladle_slice));
     ladle_vector_init(&w->slices, part->context, sizeof(ladle_slice));
     ladle_vector_init(&w->targets, part->context, sizeof(ladle_target));

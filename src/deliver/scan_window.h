@@ -35,7 +35,7 @@ typedef struct ladle_window {
     ladle_vector slices;       /* the same, cut at the steps' borders: of all columns */
     ladle_vector targets;      /* of ladle_target */
     ladle_vector late;         /* of ladle_late */
-    int64_t late_nbytes;       /* a column that takes less is not late; INT64_MAX: none is */
+    bool *is_late;             /* for each of part->columns */
     pthread_mutex_t lock;      /* guards what follows */
     ladle_error failure;       /* of the spill */
     size_t size;               /* of this, and what lies behind it */
@@ -61,7 +61,10 @@ bool ladle_window_can_plan(const ladle_scan_column *column);
 /* What its items are in memory, by their number. */
 int64_t ladle_window_column_nbytes(const ladle_window *w, const ladle_scan_column *column);
 
-/* Adds the targets of the data of one column, and to w->nbytes what they take; or adds it to w->late. */
+/* Which columns are late: those of `nbytes` bytes or more in the window that the order allows. */
+ladle_status ladle_window_choose_late(ladle_window *w, int64_t nbytes, ladle_error *error);
+
+/* Adds the targets of the data of one column, and to w->nbytes what they take. */
 ladle_status ladle_window_plan(ladle_window *w, const ladle_scan_column *column, ladle_error *error);
 
 /* The same of a late column: what steps [first, end) need, and the rest of these pages. */

@@ -200,10 +200,12 @@ ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, la
             if (lease == NULL)
                 continue;
             int32_t same = b + 1 < columns[k].n_buffers ? find_same(part, step, k, slot) : -1;
-            if (same >= 0)
+            if (same >= 0) {
                 step->spilled->buffers[slot].same_as = same;
-            else
-                status = put_buffer(step->spilled, slot, lease, &r, &end, error);
+                continue;
+            }
+            step->spilled_nbytes += ladle_lease_nbytes(lease);
+            status = put_buffer(step->spilled, slot, lease, &r, &end, error);
         }
     if (status == LADLE_OK)
         status = write_run(step->spilled->file, &r, error);
@@ -220,16 +222,18 @@ static ladle_status make_leases(ladle_scan_step *step, const struct ladle_spille
         const spilled_buffer *buffer = &spilled->buffers[spilled->order[i]];
         size += grains(ladle_max(buffer->count * (int64_t)ladle_dtype_size(buffer->dtype), 1));
     }
-    step->regions[0] = size > 0 ? ladle_region_create(context, (size_t)size, NULL) : NULL;
+    ladle_region **place = ladle_scan_step_region(step), *region = NULL;
+    if (size > 0 && place != NULL)
+        region = *place = ladle_region_create(context, (size_t)size, NULL);
     for (int32_t i = 0; i < spilled->n_written; i++) {
         int32_t slot = spilled->order[i];
         const spilled_buffer *buffer = &spilled->buffers[slot];
-        ladle_lease *lease = ladle_lease_create_maybe_in(context, step->regions[0], buffer->dtype, buffer->count, error);
+        ladle_lease *lease = ladle_lease_create_maybe_in(context, region, buffer->dtype, buffer->count, error);
         if (lease == NULL)
             return (ladle_status)error->status;
         step->step.buffers[slot] = lease;
     }
-    ladle_region_seal(step->regions[0]);
+    ladle_region_seal(region);
     return LADLE_OK;
 }
 

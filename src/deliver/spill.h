@@ -28,7 +28,7 @@ void ladle_spill_begin(ladle_spill *spill);
 ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step,
                              ladle_error *error);
 
-/* Brings all buffers of the step back, into one region. */
+/* Brings the buffers of the step back, into one region, beside those that it has. */
 ladle_status ladle_spill_get(ladle_scan_step *step, ladle_error *error);
 
 /* Forgets what the step has in a file. */

@@ -21,7 +21,7 @@
 #include "root/rntuple.h"
 #include "support/rootfile.h"
 
-enum { MADE_TOP = -1, MADE_MOST_FIELDS = 160, MADE_MOST_CLUSTERS = 8, MADE_MOST_PAGES = 256 };
+enum { MADE_TOP = -1, MADE_MOST_FIELDS = 160, MADE_MOST_CLUSTERS = 8, MADE_MOST_PAGES = 512 };
 
 typedef struct made_field {
     const char *name, *type;

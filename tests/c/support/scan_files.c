@@ -180,7 +180,8 @@ static void add_events(made_ntuple *t)
         for (int64_t event = 0; event < EVENTS; event++)
             fill_event(f, cluster * EVENTS + event, &seed);
         for (int i = 0; i < EVENT_COLUMNS; i++) {
-            int64_t page = f[i].n / 3 + 1 + i; /* three pages, or four: of other borders in each column */
+            /* Three pages, or twelve: of other borders in each column. */
+            int64_t page = f[i].n / (i % 3 == 2 ? 12 : 3) + 1 + i;
             for (int64_t at = 0; at < f[i].n; at += page)
                 (void)add_page(t, i, f[i].data + at * f[i].item, f[i].n - at < page ? f[i].n - at : page);
             free(f[i].data);
