@@ -44,13 +44,13 @@ struct ladle_scan {
         *lent[2][LADLE_SCAN_REGIONS]; /* of the last two steps that were handed out, the last one first: the caller's */
     bool is_busy;                     /* a window is under way */
     bool cannot_spill;                /* the producer's: there is no place for a file */
-    ladle_spill *spills[3]; /* the producer's: one is written, one waits, and of one the last step may be being read */
-    bool is_awaited;        /* the caller has come for a step since he got the last one */
-    ladle_scan_pace pace;   /* how fast steps are made and used */
-    double window_nbytes;   /* the producer's: of the window that is under way; 0: it waits in a file */
-    double window_seconds;  /* that it took so far */
-    int64_t given_nbytes;   /* of the step that the caller works on; 0: none */
-    double given_at;        /* and since when */
+    ladle_spill *spill;               /* the producer's, for windows that do not fit; NULL: none was needed yet */
+    bool is_awaited;                  /* the caller has come for a step since he got the last one */
+    ladle_scan_pace pace;             /* how fast steps are made and used */
+    double window_nbytes;             /* the producer's: of the window that is under way; 0: it waits in a file */
+    double window_seconds;            /* that it took so far */
+    int64_t given_nbytes;             /* of the step that the caller works on; 0: none */
+    double given_at;                  /* and since when */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
@@ -295,22 +295,6 @@ static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, lad
            part->nbytes_per_entry * entries > budget + next->nbytes;
 }
 
-/* A file for a window; NULL: there is no place for one. */
-static ladle_spill *take_spill(ladle_scan *scan)
-{
-    for (size_t i = 0; i < sizeof scan->spills / sizeof scan->spills[0]; i++) {
-        if (scan->spills[i] == NULL)
-            scan->spills[i] = ladle_spill_create(scan->context, ladle_reader_threads(scan->reader), NULL);
-        if (scan->spills[i] == NULL)
-            return NULL;
-        if (ladle_spill_is_idle(scan->spills[i])) {
-            ladle_spill_begin(scan->spills[i]);
-            return scan->spills[i];
-        }
-    }
-    return NULL;
-}
-
 /* Decodes a window into a file. NULL: the scan was stopped, or that cannot be, and part->at says which. */
 static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, ladle_scan_sight sight)
 {
@@ -326,18 +310,19 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
     }
     if (!wait_for_room(scan, 0, nbytes))
         return NULL;
-    ladle_spill *spill = take_spill(scan);
+    if (scan->spill == NULL)
+        scan->spill = ladle_spill_create(scan->context, ladle_reader_threads(scan->reader), NULL);
     ladle_scan_step *first = NULL;
     ladle_scan_order order = {
         .n_steps = n,
         .stop = reaches[n - 1].stop,
-        .spill = spill,
+        .spill = scan->spill,
         .group_nbytes = ladle_max(ladle_min(scan->options.budget_nbytes / 4, GROUP_NBYTES), LEAST_GROUP_NBYTES),
         .piece_nbytes = least_nbytes(scan) / 2,
         .least_pages = LEAST_PAGES_OF_SPILLED,
         .page_nbytes = late_nbytes(scan),
         .stopped = &scan->stop};
-    if (spill == NULL || ladle_scan_begin(part, scan->reader, &order, NULL) != LADLE_OK)
+    if (scan->spill == NULL || ladle_scan_begin(part, scan->reader, &order, NULL) != LADLE_OK)
         return NULL;
     first = ladle_scan_continue(part, &n);
     if (is_short_of_memory(first)) {
@@ -703,13 +688,12 @@ void ladle_scan_release(ladle_scan *scan)
     (void)pthread_cond_destroy(&scan->room);
     (void)pthread_mutex_destroy(&scan->lock);
     release_steps(scan->context, scan->steps);
-    for (size_t i = 0; i < sizeof scan->spills / sizeof scan->spills[0]; i++)
-        ladle_spill_release(scan->spills[i]);
     while (scan->parts != NULL) {
         ladle_scan_part *next = scan->parts->next;
         ladle_scan_part_release(scan->parts);
         scan->parts = next;
     }
+    ladle_spill_release(scan->spill);
     lend(scan, NULL);
     lend(scan, NULL);
     ladle_context *context = scan->context;

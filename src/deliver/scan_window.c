@@ -112,7 +112,7 @@ static void make_regions(ladle_window *w)
     }
 }
 
-/* Puts what one step has by now into the file, and lets go of it. A step that failed has lost it. */
+/* Puts what columns of one step have by now into the file, and lets go of it. A step that failed has lost it. */
 static bool spill_step(void *user, int64_t index, ladle_scratch *scratch)
 {
     (void)scratch;
@@ -120,24 +120,30 @@ static bool spill_step(void *user, int64_t index, ladle_scratch *scratch)
     ladle_scan_step *step = w->steps[index];
     ladle_error error;
     ladle_region_seal(step->regions[0]);
-    if (step->error.status == LADLE_OK && ladle_spill_put(w->order.spill, w->part, step, &error) != LADLE_OK) {
+    if (step->error.status == LADLE_OK &&
+        ladle_spill_put(w->order.spill, w->part, step, w->first_column, w->end_column, &error) != LADLE_OK) {
         pthread_mutex_lock(&w->lock);
         w->failure = error;
         pthread_mutex_unlock(&w->lock);
     }
-    for (int32_t k = 0; k < step->step.n_buffers; k++) {
-        ladle_lease_release(step->step.buffers[k]);
-        step->step.buffers[k] = NULL;
-    }
+    const ladle_scan_column *columns = w->part->columns.items;
+    for (int64_t k = w->first_column; k < w->end_column; k++)
+        for (int32_t b = columns[k].first_buffer; b < columns[k].first_buffer + columns[k].n_buffers; b++) {
+            ladle_lease_release(step->step.buffers[b]);
+            step->step.buffers[b] = NULL;
+        }
     ladle_region_release(step->regions[0]);
     step->regions[0] = NULL;
     return true;
 }
 
-static ladle_status spill_steps(ladle_window *w, ladle_error *error)
+/* The same of all steps, for columns [first, end). */
+static ladle_status spill_steps(ladle_window *w, int64_t first, int64_t end, ladle_error *error)
 {
     if (w->order.spill == NULL)
         return LADLE_OK;
+    w->first_column = first;
+    w->end_column = end;
     ladle_status status = ladle_pool_run(w->reader->pool, w->n_steps, spill_step, w, error);
     if (status == LADLE_OK && w->failure.status != LADLE_OK) {
         *error = w->failure;
@@ -193,15 +199,15 @@ static ladle_status read_group(ladle_window *w, int64_t at, int64_t end, ladle_e
     const ladle_scan_column *columns = w->part->columns.items;
     ladle_status status = LADLE_OK;
     w->slices.count = w->targets.count = 0;
-    for (; at < end && status == LADLE_OK; at++)
-        if (ladle_window_can_plan(&columns[at]) && !w->is_late[at])
-            status = ladle_window_plan(w, &columns[at], error);
+    for (int64_t k = at; k < end && status == LADLE_OK; k++)
+        if (ladle_window_can_plan(&columns[k]) && !w->is_late[k])
+            status = ladle_window_plan(w, &columns[k], error);
     if (status != LADLE_OK)
         return status;
     if (w->order.spill == NULL)
         count_offsets(w);
     read_targets(w);
-    return spill_steps(w, error);
+    return spill_steps(w, at, end, error);
 }
 
 /* Makes of `w` the window of some of the steps of `all`, which has nothing but whole ones. */
@@ -361,7 +367,7 @@ static ladle_status read_all(ladle_window *w, ladle_error *error)
         status = ladle_window_read_rest(w, &failure);
     w->n_steps = n_steps;
     if (status == LADLE_OK)
-        status = spill_steps(w, &failure);
+        status = spill_steps(w, 0, w->part->columns.count, &failure);
     if (status == LADLE_OK || w->order.spill == NULL) {
         if (status != LADLE_OK)
             fail_steps(w, 0, &failure);

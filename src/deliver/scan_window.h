@@ -27,18 +27,19 @@ typedef struct ladle_window {
     const ladle_scan_reach *reaches; /* of the steps */
     int64_t n_steps, n_given;
     ladle_scan_step **steps;
-    int64_t from, to;          /* the entries: the first step may have more before them, the last one behind */
-    int64_t *nbytes;           /* for each step: of its planned buffers */
-    int64_t *positions;        /* for each step, and the end: of each of part->lists, in items of the horizon */
-    const int64_t *low, *high; /* the same before `from` and `to` */
-    ladle_vector whole;        /* of ladle_slice: of one column over the window */
-    ladle_vector slices;       /* the same, cut at the steps' borders: of all columns */
-    ladle_vector targets;      /* of ladle_target */
-    ladle_vector late;         /* of ladle_late */
-    bool *is_late;             /* for each of part->columns */
-    pthread_mutex_t lock;      /* guards what follows */
-    ladle_error failure;       /* of the spill */
-    size_t size;               /* of this, and what lies behind it */
+    int64_t from, to;                 /* the entries: the first step may have more before them, the last one behind */
+    int64_t *nbytes;                  /* for each step: of its planned buffers */
+    int64_t *positions;               /* for each step, and the end: of each of part->lists, in items of the horizon */
+    const int64_t *low, *high;        /* the same before `from` and `to` */
+    ladle_vector whole;               /* of ladle_slice: of one column over the window */
+    ladle_vector slices;              /* the same, cut at the steps' borders: of all columns */
+    ladle_vector targets;             /* of ladle_target */
+    ladle_vector late;                /* of ladle_late */
+    bool *is_late;                    /* for each of part->columns */
+    int64_t first_column, end_column; /* that are on their way into the file */
+    pthread_mutex_t lock;             /* guards what follows */
+    ladle_error failure;              /* of the spill */
+    size_t size;                      /* of this, and what lies behind it */
 } ladle_window;
 
 /* Steps that an earlier window began: 1, the first one, or 0. */

@@ -3,8 +3,11 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "store/disk.h"
+#include "store/extents.h"
 #include "store/scratch_dir.h"
 
+#include <inttypes.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,12 +15,12 @@ enum { MAX_FILES = 4 };
 
 typedef struct spill_file {
     ladle_disk disk;
-    _Atomic int64_t end; /* of the room that was taken */
+    pthread_mutex_t lock; /* guards the extents */
+    ladle_extents extents;
 } spill_file;
 
 struct ladle_spill {
     ladle_context *context;
-    atomic_int references;
     atomic_int n_steps; /* that were given a file: they take turns */
     int32_t n_files;
     spill_file files[MAX_FILES];
@@ -33,6 +36,7 @@ typedef struct spilled_buffer {
 struct ladle_spilled {
     ladle_spill *spill;
     spill_file *file;
+    ladle_extent *extents; /* its places there: a list */
     int32_t n_buffers, n_written;
     int32_t *order;          /* the buffers with bytes of their own, as they were written */
     spilled_buffer *buffers; /* n_buffers */
@@ -49,6 +53,8 @@ static bool open_file(ladle_spill *spill, spill_file *file, ladle_error *error)
     file->disk.context = spill->context;
     file->disk.fd = fd;
     file->disk.where = "the scratch file of a scan";
+    (void)pthread_mutex_init(&file->lock, NULL);
+    ladle_extents_init(&file->extents, spill->context, 0);
     spill->n_files++;
     if (!ladle_is_on_network(fd))
         return true;
@@ -64,7 +70,6 @@ ladle_spill *ladle_spill_create(ladle_context *context, int32_t n_threads, ladle
         return NULL;
     spill->context = context;
     ladle_context_retain(context);
-    atomic_init(&spill->references, 1);
     int32_t n_files = n_threads < 1 ? 1 : n_threads > MAX_FILES ? MAX_FILES : n_threads;
     for (int32_t i = 0; i < n_files; i++)
         if (!open_file(spill, &spill->files[i], error)) {
@@ -74,24 +79,16 @@ ladle_spill *ladle_spill_create(ladle_context *context, int32_t n_threads, ladle
     return spill;
 }
 
-bool ladle_spill_is_idle(const ladle_spill *spill)
-{
-    return atomic_load(&spill->references) == 1;
-}
-
-void ladle_spill_begin(ladle_spill *spill)
-{
-    for (int32_t i = 0; i < spill->n_files; i++)
-        atomic_store(&spill->files[i].end, 0);
-}
-
 void ladle_spill_release(ladle_spill *spill)
 {
-    if (spill == NULL || atomic_fetch_sub(&spill->references, 1) != 1)
+    if (spill == NULL)
         return;
     ladle_context *context = spill->context;
-    for (int32_t i = 0; i < spill->n_files; i++)
+    for (int32_t i = 0; i < spill->n_files; i++) {
+        ladle_extents_clear(&spill->files[i].extents);
+        (void)pthread_mutex_destroy(&spill->files[i].lock);
         (void)close(spill->files[i].disk.fd);
+    }
     ladle_free(context, spill, sizeof *spill, LADLE_MEMORY_METADATA);
     ladle_context_release(context);
 }
@@ -113,8 +110,31 @@ static struct ladle_spilled *spilled_create(ladle_spill *spill, int32_t n_buffer
     spilled->n_buffers = n_buffers;
     spilled->spill = spill;
     spilled->file = &spill->files[(uint32_t)atomic_fetch_add(&spill->n_steps, 1) % (uint32_t)spill->n_files];
-    atomic_fetch_add(&spill->references, 1);
     return spilled;
+}
+
+/* Where in the step's file `nbytes` bytes go. */
+static ladle_status take_place(struct ladle_spilled *spilled, int64_t nbytes, int64_t *offset, ladle_error *error)
+{
+    ladle_context *context = spilled->spill->context;
+    spill_file *file = spilled->file;
+    ladle_extent *fresh = ladle_extent_create(context, error);
+    ladle_extent *spare = fresh == NULL ? NULL : ladle_extent_create(context, error);
+    if (spare == NULL) {
+        if (fresh != NULL)
+            ladle_extent_free(context, fresh);
+        return (ladle_status)error->status;
+    }
+    pthread_mutex_lock(&file->lock);
+    ladle_extent *extent = ladle_extents_take(&file->extents, nbytes, fresh, spare);
+    pthread_mutex_unlock(&file->lock);
+    if (extent == NULL)
+        return ladle_fail(error, LADLE_LIMIT, LADLE_NO_OFFSET, "a scratch file has no room for %" PRId64 " bytes",
+                          nbytes);
+    extent->next = spilled->extents;
+    spilled->extents = extent;
+    *offset = extent->offset;
+    return LADLE_OK;
 }
 
 void ladle_spill_forget(ladle_context *context, ladle_scan_step *step)
@@ -123,7 +143,12 @@ void ladle_spill_forget(ladle_context *context, ladle_scan_step *step)
     if (spilled == NULL)
         return;
     step->spilled = NULL;
-    ladle_spill_release(spilled->spill);
+    pthread_mutex_lock(&spilled->file->lock);
+    for (ladle_extent *extent = spilled->extents, *next; extent != NULL; extent = next) {
+        next = extent->next;
+        ladle_extents_give(&spilled->file->extents, extent);
+    }
+    pthread_mutex_unlock(&spilled->file->lock);
     ladle_free(context, spilled, spilled_size(spilled->n_buffers), LADLE_MEMORY_METADATA);
 }
 
@@ -169,31 +194,26 @@ static ladle_status put_buffer(struct ladle_spilled *spilled, int32_t slot, cons
     return LADLE_OK;
 }
 
-/* The buffer among those of earlier columns that is the same, or -1. Only lists have buffers in common. */
+/* The buffer among those of earlier columns that is the same, or -1. Only lists have buffers in common, mostly with the
+ * column before. */
 static int32_t find_same(const ladle_scan_part *part, const ladle_scan_step *step, int64_t column, int32_t slot)
 {
     const ladle_scan_column *columns = part->columns.items;
-    for (int64_t k = 0; k < column; k++)
+    for (int64_t k = column - 1; k >= 0; k--)
         for (int32_t b = columns[k].first_buffer; b < columns[k].first_buffer + columns[k].n_buffers - 1; b++)
             if (step->step.buffers[b] == step->step.buffers[slot])
                 return b;
     return -1;
 }
 
-ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step, ladle_error *error)
+/* Writes what columns [first, end) have. */
+static ladle_status put_columns(const ladle_scan_part *part, ladle_scan_step *step, int64_t first, int64_t end,
+                                int64_t place, ladle_error *error)
 {
-    if (step->spilled == NULL)
-        step->spilled = spilled_create(spill, step->step.n_buffers, error);
-    if (step->spilled == NULL)
-        return (ladle_status)error->status;
     const ladle_scan_column *columns = part->columns.items;
     ladle_status status = LADLE_OK;
-    int64_t room = 0, end;
-    for (int32_t i = 0; i < step->step.n_buffers; i++)
-        room += step->step.buffers[i] == NULL ? 0 : grains(ladle_lease_nbytes(step->step.buffers[i]));
-    end = atomic_fetch_add(&step->spilled->file->end, room);
     run r = {NULL, 0, 0};
-    for (int64_t k = 0; k < part->columns.count && status == LADLE_OK; k++)
+    for (int64_t k = first; k < end && status == LADLE_OK; k++)
         for (int32_t b = 0; b < columns[k].n_buffers && status == LADLE_OK; b++) {
             int32_t slot = columns[k].first_buffer + b;
             const ladle_lease *lease = step->step.buffers[slot];
@@ -205,11 +225,26 @@ ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, la
                 continue;
             }
             step->spilled_nbytes += ladle_lease_nbytes(lease);
-            status = put_buffer(step->spilled, slot, lease, &r, &end, error);
+            status = put_buffer(step->spilled, slot, lease, &r, &place, error);
         }
-    if (status == LADLE_OK)
-        status = write_run(step->spilled->file, &r, error);
-    return status;
+    return status == LADLE_OK ? write_run(step->spilled->file, &r, error) : status;
+}
+
+ladle_status ladle_spill_put(ladle_spill *spill, const ladle_scan_part *part, ladle_scan_step *step, int64_t first,
+                             int64_t end, ladle_error *error)
+{
+    if (step->spilled == NULL)
+        step->spilled = spilled_create(spill, step->step.n_buffers, error);
+    if (step->spilled == NULL)
+        return (ladle_status)error->status;
+    const ladle_scan_column *columns = part->columns.items;
+    int64_t room = 0, place = 0;
+    for (int64_t k = first; k < end; k++)
+        for (int32_t b = columns[k].first_buffer; b < columns[k].first_buffer + columns[k].n_buffers; b++)
+            room += step->step.buffers[b] == NULL ? 0 : grains(ladle_lease_nbytes(step->step.buffers[b]));
+    if (room > 0 && take_place(step->spilled, room, &place, error) != LADLE_OK)
+        return (ladle_status)error->status;
+    return put_columns(part, step, first, end, place, error);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
