@@ -16,6 +16,7 @@
 enum {
     DEFAULT_BUDGET_NBYTES = 1 << 30,
     WINDOW_NBYTES = 64 << 20,
+    SPARE_NBYTES = 8 << 20,
     LEAST_GROUP_NBYTES = 64 << 10,
     GROUP_NBYTES = 16 << 20, /* at the end of each the threads wait for each other */
     LEAST_PAGES = 2,         /* of a column that is decoded piece by piece: with each piece all of a page is decoded, */
@@ -509,10 +510,12 @@ ladle_scan *ladle_scan_create(ladle_reader *reader, const ladle_scan_options *op
     (void)pthread_cond_init(&scan->ready, &monotonic);
     (void)pthread_cond_init(&scan->room, NULL);
     (void)pthread_condattr_destroy(&monotonic);
-    /* Beyond what it recycles the pool has no more than it must. */
+    /* Beyond what it recycles the pool has no more than it must. A little room more than what is bounded: or blocks
+     * that do not fit into the holes of others come from the system each time. */
+    int64_t spare = ladle_min(scan->options.budget_nbytes / 8, SPARE_NBYTES);
     scan->bound = (ladle_reclaimer){.reclaim = reclaim_nothing,
                                     .bound = 1,
-                                    .recycled = scan->options.budget_nbytes + 2 * scan->options.step_nbytes};
+                                    .recycled = scan->options.budget_nbytes + 2 * scan->options.step_nbytes + spare};
     ladle_context_add_reclaimer(scan->context, &scan->bound);
     /* Without a thread ladle_scan_next does the work. */
     scan->has_thread = own.in_background; /* the thread reads it */
