@@ -2,6 +2,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "memory/heap.h"
 #include "store/disk.h"
 #include "store/extents.h"
 #include "store/scratch_dir.h"
@@ -163,6 +164,12 @@ static int64_t grains(int64_t nbytes)
     return (nbytes + LADLE_REGION_GRAIN - 1) / LADLE_REGION_GRAIN * LADLE_REGION_GRAIN;
 }
 
+/* Does a block begin where another one of `nbytes` bytes ends, so that what is between them belongs to that one? */
+static bool follows(const uint8_t *block, const uint8_t *other, int64_t nbytes)
+{
+    return !ladle_heap_is_malloc() && block == other + grains(nbytes);
+}
+
 static ladle_status write_run(spill_file *file, run *r, ladle_error *error)
 {
     ladle_status status =
@@ -181,7 +188,7 @@ static ladle_status put_buffer(struct ladle_spilled *spilled, int32_t slot, cons
     spilled->buffers[slot] = (spilled_buffer){0, ladle_lease_count(lease), ladle_lease_dtype(lease), -1};
     if (nbytes == 0)
         return LADLE_OK;
-    if (r->nbytes > 0 && data != r->data + grains(r->nbytes)) {
+    if (r->nbytes > 0 && !follows(data, r->data, r->nbytes)) {
         ladle_status status = write_run(spilled->file, r, error);
         if (status != LADLE_OK)
             return status;
@@ -287,7 +294,7 @@ static ladle_status read_leases(ladle_scan_step *step, const struct ladle_spille
             const uint8_t *data = ladle_lease_data(step->step.buffers[next]);
             int64_t gap = spilled->buffers[next].offset - offset;
             int64_t more = ladle_lease_nbytes(step->step.buffers[next]);
-            if (more == 0 || gap != grains(nbytes) || data != to + gap)
+            if (more == 0 || gap != grains(nbytes) || !follows(data, to, nbytes))
                 break;
             nbytes = gap + more;
         }
