@@ -2,6 +2,8 @@
  * where the result must be published with it (a new slab), else outside. */
 #include "memory/heap.h"
 
+#include "base/checked.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,6 +26,8 @@ enum {
     SMALL_MAX = 32 << 10,
     SLAB_SIZE = 256 << 10,
     PAGE = 4096,
+    HOLES_SHARE = 16, /* of what was in use */
+    HOLES_NBYTES = 16 << 20,
     GROW_MAX = 4 /* a pooled block is grown to at most this many times its size */
 };
 
@@ -213,11 +217,16 @@ static int64_t live_nbytes(const ladle_heap *heap)
     return heap->held_nbytes - heap->pool_nbytes - heap->slab_free_nbytes;
 }
 
-/* What the pool may keep, while `freed` bytes are on their way into it. */
-static int64_t pool_limit(const ladle_heap *heap, int64_t freed)
+/* What the pool may keep, while `freed` bytes are on their way into it. Towards a goal, what was in use at once, and
+ * some room for holes that nothing fits: with no more than the goal they would become more and more. */
+static int64_t pool_limit(ladle_heap *heap, int64_t freed)
 {
-    int64_t room = heap->goal - (live_nbytes(heap) - freed);
-    return room > heap->pool_max ? room : heap->pool_max;
+    int64_t live = live_nbytes(heap) - freed, goal = heap->goal;
+    if (goal > 0) {
+        heap->live_high = ladle_max(heap->live_high, live);
+        goal = ladle_min(goal, heap->live_high + heap->live_high / HOLES_SHARE + HOLES_NBYTES);
+    }
+    return ladle_max(goal - live, heap->pool_max);
 }
 
 /* Unmaps the oldest pooled blocks until at most `max` bytes are left. */
@@ -425,6 +434,7 @@ void ladle_heap_set_pool(ladle_heap *heap, int64_t pool_max, int64_t goal)
 {
     pthread_mutex_lock(&heap->lock);
     heap->pool_max = pool_max < 0 ? 0 : pool_max;
+    heap->live_high = heap->goal > 0 && goal > 0 ? heap->live_high : 0;
     heap->goal = goal;
     (void)pool_shrink(heap, pool_limit(heap, 0));
     pthread_mutex_unlock(&heap->lock);

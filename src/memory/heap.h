@@ -31,6 +31,7 @@ typedef struct ladle_heap {
     int64_t pool_nbytes;
     int64_t pool_max;
     int64_t goal;             /* the pool may keep more, as long as all that is held is within it; 0: none */
+    int64_t live_high;        /* the most that was in use since there is a goal */
     int64_t slab_free_nbytes; /* touched by slabs and not handed out */
     int64_t held_nbytes;      /* touched by slabs, pooled, handed out as pages, and charged */
     int64_t peak_nbytes;      /* highest held_nbytes so far */

@@ -283,6 +283,37 @@ static void *churn(void *argument)
     return NULL;
 }
 
+/* Towards a goal the pool keeps what was in use at once, and little more, however badly the sizes fit. */
+static void a_goal_is_no_aim(void **state)
+{
+    ladle_heap *heap = *state;
+    if (is_malloc())
+        skip();
+    enum { SLOTS = 24, ROUNDS = 20000 };
+    ladle_heap_set_pool(heap, 1 << 20, INT64_C(1) << 40);
+    void *blocks[SLOTS] = {NULL};
+    size_t capacities[SLOTS];
+    uint64_t seed = 7;
+    int64_t live = 0, high = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        size_t slot = (seed >> 33) % SLOTS, size = (size_t)1 << (16 + (seed >> 40) % 7);
+        if (blocks[slot] != NULL) {
+            ladle_heap_put(heap, blocks[slot], capacities[slot]);
+            live -= (int64_t)capacities[slot];
+        }
+        blocks[slot] = get(heap, size + (seed >> 50) % size, &capacities[slot]);
+        live += (int64_t)capacities[slot];
+        high = live > high ? live : high;
+        assert_true(heap->held_nbytes <= high + high / 16 + (16 << 20));
+    }
+    /* Without a goal it is the pool's own bound again. */
+    ladle_heap_set_pool(heap, 1 << 20, 0);
+    assert_true(ladle_heap_free_nbytes(heap) <= 1 << 20);
+    for (int i = 0; i < SLOTS; i++)
+        ladle_heap_put(heap, blocks[i], capacities[i]);
+}
+
 static void threads_share_it(void **state)
 {
     pthread_t threads[4];
@@ -309,6 +340,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(neighbours_are_joined, begin, end),
         cmocka_unit_test_setup_teardown(trim_gives_pages_back_to_the_system, begin, end),
         cmocka_unit_test_setup_teardown(the_ceiling_holds, begin, end),
+        cmocka_unit_test_setup_teardown(a_goal_is_no_aim, begin, end),
         cmocka_unit_test_setup_teardown(threads_share_it, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
