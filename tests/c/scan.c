@@ -403,6 +403,44 @@ static void real_files(void **state)
         skip();
 }
 
+/* Columns of several pages are decoded when steps are going to need them: what a cluster holds is not there at once. */
+static void columns_of_several_pages_wait(void **state)
+{
+    (void)state;
+    opened o;
+    begin_flat_ntuple(&o);
+    ladle_table *table = begin_table(&o, "f");
+    scan_goal goal = begin_goal(o.reader, table, NULL, 0);
+    enum { WHOLE = FLAT * 4 * 4, STEPS = 16 };
+    /* A piece is half of the budget, or 64 MiB. */
+    static const int64_t budgets[] = {WHOLE, INT64_C(1) << 30};
+    for (size_t i = 0; i < N_OF(budgets); i++)
+        for (int background = 0; background < 2; background++) {
+            ladle_scan_options options = {.struct_size = sizeof options,
+                                          .step_nbytes = WHOLE / STEPS,
+                                          .budget_nbytes = budgets[i],
+                                          .in_background = background == 1};
+            int64_t before = held_of(o.context, LADLE_MEMORY_LEASED), first = 0;
+            scan_log log = {0};
+            ladle_scan *scan = begin_scan(o.reader, &options);
+            (void)add_part(scan, &goal, 0, FLAT);
+            while (take_step(scan, &goal, &log))
+                first = log.n == 1 ? held_of(o.context, LADLE_MEMORY_LEASED) - before : first;
+            assert_covers(&log, 0, 0, FLAT);
+            assert_int_equal(log.n, STEPS);
+            free_log(&log);
+            ladle_scan_release(scan);
+            /* The column of one page, a quarter, half of the others, and their next pages at most. */
+            if (background == 0 && budgets[i] == WHOLE)
+                assert_true(first < WHOLE * 3 / 4);
+            else if (background == 0)
+                assert_true(first > WHOLE * 3 / 4);
+        }
+    end_goal(&goal);
+    ladle_table_release(table);
+    close_it(&o);
+}
+
 /* 1.8 kB that declare 10^8 values: 2 in the first half, 1 in the second. Neither they nor their steps are in memory at
  * once. */
 static void a_small_file_of_many_values_takes_little_memory(void **state)
@@ -467,6 +505,7 @@ int main(void)
         cmocka_unit_test(what_is_kept_of_steps_stays),
         cmocka_unit_test(who_keeps_a_column_does_not_keep_the_step),
         cmocka_unit_test(real_files),
+        cmocka_unit_test(columns_of_several_pages_wait),
         cmocka_unit_test(a_small_file_of_many_values_takes_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,3 +207,30 @@ void begin_ntuples(opened *o, const char *codec)
     free(t);
     open_it(o);
 }
+
+void begin_flat_ntuple(opened *o)
+{
+    static const char *const names[] = {"one", "many", "more", "most"};
+    static int32_t values[FLAT];
+    begin_file(&o->made);
+    made_ntuple *t = malloc(sizeof *t);
+    assert_non_null(t);
+    begin_ntuple(t, "f");
+    for (int i = 0; i < 4; i++)
+        (void)add_column(t, add_field(t, MADE_TOP, names[i], "std::int32_t", 0), LADLE_ELEMENT_INT32, 32);
+    for (int cluster = 0; cluster < 2; cluster++) {
+        begin_cluster(t, FLAT);
+        for (int i = 0; i < 4; i++) {
+            for (int k = 0; k < FLAT; k++)
+                values[k] = (cluster * 4 + i) * FLAT + k;
+            int page = i == 0 ? FLAT : FLAT / 16;
+            for (int at = 0; at < FLAT; at += page)
+                (void)add_page(t, i, values + at, page);
+        }
+    }
+    t->codec = "ZS";
+    add_ntuple(&o->made, t);
+    free_ntuple(t);
+    free(t);
+    open_it(o);
+}

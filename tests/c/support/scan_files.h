@@ -7,6 +7,7 @@
 
 enum { PAGE = 300, ENTRIES = 4000 }; /* of the tree: a cluster is one page of each column */
 enum { CLUSTERS = 4, EVENTS = 700 }; /* of the RNTuple: events of a cluster */
+enum { FLAT = 8192 };                /* entries in a cluster of the flat one */
 
 typedef struct opened {
     made_file made;
@@ -20,6 +21,9 @@ void begin_tree(opened *o, const char *codec, bool embedded, bool flag80, int64_
 
 /* RNTuples: "e", events of lists, lists of lists, options, variants; and "n", one of each kind. */
 void begin_ntuples(opened *o, const char *codec);
+
+/* An RNTuple "f" of numbers: "one" has a page in each of its two clusters, "many", "more" and "most" have 16. */
+void begin_flat_ntuple(opened *o);
 
 ladle_table *begin_table(opened *o, const char *name);
 ladle_reader *begin_reader(ladle_context *context, int32_t threads);
