@@ -145,9 +145,7 @@ class NanoEventsFactory(coffea.nanoevents.NanoEventsFactory):  # type: ignore[mi
         seconds = {"open": source.open_seconds}
         clock = time.perf_counter()
         with collector_paused():
-            base = BaseForm(source, iteritems_options)
-            if _reads_podio_metadata(schemaclass):
-                base.form["podio_collection_types"] = podio_collection_types(source.tree)
+            base = _base_form(source, iteritems_options, schemaclass)
             clock, seconds["form"] = _lap(clock)
             mapping = LadleSourceMapping(
                 source,
@@ -334,6 +332,14 @@ def _open(where: _Where, uproot_options: dict[str, Any]) -> TableSource:
             raise _NotNativeError(str(error)) from error
         raise
     return source
+
+
+def _base_form(source: TableSource, options: dict[str, Any], schemaclass: Any) -> BaseForm:
+    """Describe the table, with what coffea adds for schemas of podio."""
+    base = BaseForm(source, options)
+    if _reads_podio_metadata(schemaclass):
+        base.form["podio_collection_types"] = podio_collection_types(source.tree)
+    return base
 
 
 def _entry_range(start: int | None, stop: int | None, n_entries: int) -> tuple[int, int]:
