@@ -1,5 +1,6 @@
 """Python's collector of cycles: paused while descriptions are made, never left off."""
 
+import contextlib
 import gc
 import os
 import threading
@@ -24,6 +25,25 @@ def collections():
     gc.callbacks.remove(note)
 
 
+@contextlib.contextmanager
+def paused_by_another_thread():
+    inside, leave = threading.Event(), threading.Event()
+
+    def pause():
+        with collector_paused():
+            inside.set()
+            leave.wait()
+
+    thread = threading.Thread(target=pause)
+    thread.start()
+    inside.wait()
+    try:
+        yield
+    finally:
+        leave.set()
+        thread.join()
+
+
 def test_it_is_on_again_after_an_error():
     with pytest.raises(ZeroDivisionError), collector_paused():
         1 / gc.isenabled()  # off in here: a division by zero
@@ -41,39 +61,16 @@ def test_it_stays_off_where_the_user_turned_it_off():
 
 
 def test_pauses_that_overlap_leave_it_on():
-    inside, leave = threading.Event(), threading.Event()
-
-    def pause():
-        with collector_paused():
-            inside.set()
-            leave.wait()
-
-    thread = threading.Thread(target=pause)
-    thread.start()
-    inside.wait()
-    with collector_paused():
+    with paused_by_another_thread(), collector_paused():
         assert not gc.isenabled()
-    leave.set()
-    thread.join()
     assert gc.isenabled()
 
 
 def test_a_child_forked_in_a_pause_of_another_thread_has_it_on():
-    inside, leave = threading.Event(), threading.Event()
-
-    def pause():
-        with collector_paused():
-            inside.set()
-            leave.wait()
-
-    thread = threading.Thread(target=pause)
-    thread.start()
-    inside.wait()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if gc.isenabled() else 1)
-    leave.set()
-    thread.join()
+    with paused_by_another_thread():
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if gc.isenabled() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
