@@ -19,8 +19,10 @@ enum {
     SPARE_NBYTES = 8 << 20,
     LEAST_GROUP_NBYTES = 64 << 10,
     GROUP_NBYTES = 16 << 20, /* at the end of each the threads wait for each other */
-    LEAST_PAGES = 2,         /* of a column that is decoded piece by piece: with each piece all of a page is decoded, */
-    LEAST_PAGES_OF_SPILLED = 8, /* which takes room that others may need more */
+    /* Of a column that is decoded piece by piece: with each piece all of a page is decoded, which, where steps wait in
+     * a file, takes room that others may need more. */
+    LEAST_PAGES = 2,
+    LEAST_PAGES_OF_SPILLED = 8,
     STACK_NBYTES = 256 << 10
 };
 
@@ -41,17 +43,17 @@ struct ladle_scan {
     ladle_scan_step *steps; /* that wait, in order */
     int64_t waiting_nbytes; /* in memory */
     int64_t spilled_nbytes; /* in files */
-    ladle_region
-        *lent[2][LADLE_SCAN_REGIONS]; /* of the last two steps that were handed out, the last one first: the caller's */
-    bool is_busy;                     /* a window is under way */
-    bool cannot_spill;                /* the producer's: there is no place for a file */
-    ladle_spill *spill;               /* the producer's, for windows that do not fit; NULL: none was needed yet */
-    bool is_awaited;                  /* the caller has come for a step since he got the last one */
-    ladle_scan_pace pace;             /* how fast steps are made and used */
-    double window_nbytes;             /* the producer's: of the window that is under way; 0: it waits in a file */
-    double window_seconds;            /* that it took so far */
-    int64_t given_nbytes;             /* of the step that the caller works on; 0: none */
-    double given_at;                  /* and since when */
+    /* Of the last two steps that were handed out, the last one first: the caller's. */
+    ladle_region *lent[2][LADLE_SCAN_REGIONS];
+    bool is_busy;          /* a window is under way */
+    bool cannot_spill;     /* the producer's: there is no place for a file */
+    ladle_spill *spill;    /* the producer's, for windows that do not fit; NULL: none was needed yet */
+    bool is_awaited;       /* the caller has come for a step since he got the last one */
+    ladle_scan_pace pace;  /* how fast steps are made and used */
+    double window_nbytes;  /* the producer's: of the window that is under way; 0: it waits in a file */
+    double window_seconds; /* that it took so far */
+    int64_t given_nbytes;  /* of the step that the caller works on; 0: none */
+    double given_at;       /* and since when */
 };
 
 /* --- decoding ahead --------------------------------------------------------------------------- */
@@ -313,7 +315,6 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
         return NULL;
     if (scan->spill == NULL)
         scan->spill = ladle_spill_create(scan->context, ladle_reader_threads(scan->reader), NULL);
-    ladle_scan_step *first = NULL;
     ladle_scan_order order = {
         .n_steps = n,
         .stop = reaches[n - 1].stop,
@@ -325,7 +326,7 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
         .stopped = &scan->stop};
     if (scan->spill == NULL || ladle_scan_begin(part, scan->reader, &order, NULL) != LADLE_OK)
         return NULL;
-    first = ladle_scan_continue(part, &n);
+    ladle_scan_step *first = ladle_scan_continue(part, &n);
     if (is_short_of_memory(first)) {
         release_steps(scan->context, first);
         return NULL;
@@ -389,10 +390,12 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
     ladle_error error;
     int64_t failed_stop;
     double budget = (double)scan->options.budget_nbytes, nbytes = 0;
-    if (part->window != NULL) {
-        ladle_scan_order rest = {.stopped = &scan->stop};
-        return wait_for_time(scan) ? next_steps(scan, part, &rest) : NULL;
-    }
+    ladle_scan_order order = {.piece_nbytes = least_nbytes(scan),
+                              .least_pages = LEAST_PAGES,
+                              .page_nbytes = INT64_MAX,
+                              .stopped = &scan->stop};
+    if (part->window != NULL)
+        return wait_for_time(scan) ? next_steps(scan, part, &order) : NULL;
     /* A step more than the budget is decoded at once: see choose_window. */
     double step = (double)scan->options.step_nbytes;
     ladle_scan_sight sight = {(budget + step) * 1.25, budget / 3, WINDOW_NBYTES + 2 * step}, far;
@@ -411,10 +414,6 @@ static ladle_scan_step *next_window(ladle_scan *scan, ladle_scan_part *part)
         scan->cannot_spill = true;
         return next_window(scan, part);
     }
-    ladle_scan_order order = {.piece_nbytes = least_nbytes(scan),
-                              .least_pages = LEAST_PAGES,
-                              .page_nbytes = INT64_MAX,
-                              .stopped = &scan->stop};
     order.n_steps = choose_window(scan, part, &order.stop, &nbytes);
     if (!wait_for_room(scan, nbytes, 0))
         return NULL;

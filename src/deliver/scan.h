@@ -138,7 +138,7 @@ typedef struct ladle_scan_order {
     struct ladle_spill *spill; /* NULL, or where the steps are written */
     int64_t group_nbytes;      /* to there at once */
     int64_t piece_nbytes;      /* columns of several pages wait until steps of about so many bytes need them: */
-    int64_t least_pages;       /* those that have so many */
+    int64_t least_pages;       /* those that have so many, 1 or more, */
     int64_t page_nbytes;       /* and no more of them than take so much, with one page of each */
     const atomic_bool *stopped;
 } ladle_scan_order;

@@ -1,5 +1,6 @@
 /* Scans: the steps are, one after the other, the columns as they are when read at once, whatever their sizes, the
  * budget and the threads; they are in order, leave nothing out and are as large as was asked. */
+#include "memory/fault.h"
 #include "memory/heap.h"
 #include "support/check.h"
 #include "support/scan_files.h"
@@ -410,7 +411,8 @@ static void columns_of_several_pages_wait(void **state)
     opened o;
     begin_flat_ntuple(&o);
     ladle_table *table = begin_table(&o, "f");
-    scan_goal goal = begin_goal(o.reader, table, NULL, 0);
+    static const char *const names[] = {"one", "many", "more", "most"};
+    scan_goal goal = begin_goal(o.reader, table, names, N_OF(names));
     enum { WHOLE = FLAT * 4 * 4, STEPS = 16 };
     /* A piece is half of the budget, or 64 MiB. */
     static const int64_t budgets[] = {WHOLE, INT64_C(1) << 30};
@@ -436,6 +438,36 @@ static void columns_of_several_pages_wait(void **state)
             else if (background == 0)
                 assert_true(first > WHOLE * 3 / 4);
         }
+    end_goal(&goal);
+    ladle_table_release(table);
+    close_it(&o);
+}
+
+/* What there is no memory for is decoded again step by step, also of a window of which some steps were handed out, and
+ * where a column has no page. */
+static void want_of_memory_between_pieces(void **state)
+{
+    (void)state;
+    opened o;
+    begin_flat_ntuple(&o);
+    ladle_table *table = begin_table(&o, "f");
+    scan_goal goal = begin_goal(o.reader, table, NULL, 0);
+    ladle_scan_options options = {.struct_size = sizeof options, .step_nbytes = 900, .budget_nbytes = FLAT * 4 * 6};
+    int64_t n_asked = INT64_MAX, n_runs = 0;
+    for (int64_t at = 1; at <= n_asked; at += 1 + at / 32, n_runs++) {
+        scan_log log = {0};
+        ladle_scan *scan = begin_scan(o.reader, &options);
+        (void)add_part(scan, &goal, 0, 2 * FLAT);
+        ladle_fault_arm(o.context, LADLE_FAULT_ALLOC, at, false);
+        take_all(scan, &goal, &log);
+        n_asked = ladle_fault_disarm(o.context, LADLE_FAULT_ALLOC);
+        ladle_scan_release(scan);
+        assert_covers(&log, 0, 0, 2 * FLAT);
+        for (int64_t i = 0; i < log.n; i++)
+            assert_true(log.steps[i].error.status == LADLE_OK || log.steps[i].error.status == LADLE_NOMEM);
+        free_log(&log);
+    }
+    assert_true(n_runs > 50);
     end_goal(&goal);
     ladle_table_release(table);
     close_it(&o);
@@ -506,6 +538,7 @@ int main(void)
         cmocka_unit_test(who_keeps_a_column_does_not_keep_the_step),
         cmocka_unit_test(real_files),
         cmocka_unit_test(columns_of_several_pages_wait),
+        cmocka_unit_test(want_of_memory_between_pieces),
         cmocka_unit_test(a_small_file_of_many_values_takes_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,8 +218,13 @@ void begin_flat_ntuple(opened *o)
     begin_ntuple(t, "f");
     for (int i = 0; i < 4; i++)
         (void)add_column(t, add_field(t, MADE_TOP, names[i], "std::int32_t", 0), LADLE_ELEMENT_INT32, 32);
+    static const uint64_t ends[FLAT];
+    int none = add_field(t, MADE_TOP, "none", "std::vector<std::int32_t>", 1);
+    int lists = add_column(t, none, LADLE_ELEMENT_INDEX64, 64);
+    (void)add_column(t, add_field(t, none, "_0", "std::int32_t", 0), LADLE_ELEMENT_INT32, 32);
     for (int cluster = 0; cluster < 2; cluster++) {
         begin_cluster(t, FLAT);
+        (void)add_page(t, lists, ends, FLAT);
         for (int i = 0; i < 4; i++) {
             for (int k = 0; k < FLAT; k++)
                 values[k] = (cluster * 4 + i) * FLAT + k;

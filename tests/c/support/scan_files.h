@@ -22,7 +22,8 @@ void begin_tree(opened *o, const char *codec, bool embedded, bool flag80, int64_
 /* RNTuples: "e", events of lists, lists of lists, options, variants; and "n", one of each kind. */
 void begin_ntuples(opened *o, const char *codec);
 
-/* An RNTuple "f" of numbers: "one" has a page in each of its two clusters, "many", "more" and "most" have 16. */
+/* An RNTuple "f" of numbers: "one" has a page in each of its two clusters, "many", "more" and "most" have 16; and of
+ * lists, "none", that are empty. */
 void begin_flat_ntuple(opened *o);
 
 ladle_table *begin_table(opened *o, const char *name);
