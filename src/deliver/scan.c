@@ -301,10 +301,11 @@ static bool wants_spill(const ladle_scan *scan, const ladle_scan_part *part, lad
 /* Decodes a window into a file. NULL: the scan was stopped, or that cannot be, and part->at says which. */
 static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, ladle_scan_sight sight)
 {
+    ladle_error why_not; /* which nobody is told: it is done without a file then */
     int64_t failed_stop, n = 0;
     double nbytes = 0;
     part->reaches.count = part->n_used = 0;
-    if (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, NULL) != LADLE_OK)
+    if (ladle_scan_look_ahead(part, scan->reader, &scan->options, sight, &failed_stop, &why_not) != LADLE_OK)
         return NULL;
     const ladle_scan_reach *reaches = part->reaches.items;
     for (bool ends = false; n < part->reaches.count && !ends; n++) {
@@ -314,7 +315,7 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
     if (!wait_for_room(scan, 0, nbytes))
         return NULL;
     if (scan->spill == NULL)
-        scan->spill = ladle_spill_create(scan->context, ladle_reader_threads(scan->reader), NULL);
+        scan->spill = ladle_spill_create(scan->context, ladle_reader_threads(scan->reader), &why_not);
     ladle_scan_order order = {
         .n_steps = n,
         .stop = reaches[n - 1].stop,
@@ -324,7 +325,7 @@ static ladle_scan_step *spill_window(ladle_scan *scan, ladle_scan_part *part, la
         .least_pages = LEAST_PAGES_OF_SPILLED,
         .page_nbytes = late_nbytes(scan),
         .stopped = &scan->stop};
-    if (scan->spill == NULL || ladle_scan_begin(part, scan->reader, &order, NULL) != LADLE_OK)
+    if (scan->spill == NULL || ladle_scan_begin(part, scan->reader, &order, &why_not) != LADLE_OK)
         return NULL;
     ladle_scan_step *first = ladle_scan_continue(part, &n);
     if (is_short_of_memory(first)) {

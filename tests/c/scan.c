@@ -452,22 +452,25 @@ static void want_of_memory_between_pieces(void **state)
     begin_flat_ntuple(&o);
     ladle_table *table = begin_table(&o, "f");
     scan_goal goal = begin_goal(o.reader, table, NULL, 0);
-    ladle_scan_options options = {.struct_size = sizeof options, .step_nbytes = 900, .budget_nbytes = FLAT * 4 * 6};
-    int64_t n_asked = INT64_MAX, n_runs = 0;
-    for (int64_t at = 1; at <= n_asked; at += 1 + at / 32, n_runs++) {
-        scan_log log = {0};
-        ladle_scan *scan = begin_scan(o.reader, &options);
-        (void)add_part(scan, &goal, 0, 2 * FLAT);
-        ladle_fault_arm(o.context, LADLE_FAULT_ALLOC, at, false);
-        take_all(scan, &goal, &log);
-        n_asked = ladle_fault_disarm(o.context, LADLE_FAULT_ALLOC);
-        ladle_scan_release(scan);
-        assert_covers(&log, 0, 0, 2 * FLAT);
-        for (int64_t i = 0; i < log.n; i++)
-            assert_true(log.steps[i].error.status == LADLE_OK || log.steps[i].error.status == LADLE_NOMEM);
-        free_log(&log);
+    static const int64_t budgets[] = {FLAT * 4 * 6, FLAT * 4}; /* in memory, and in a scratch file */
+    for (size_t b = 0; b < N_OF(budgets); b++) {
+        ladle_scan_options options = {.struct_size = sizeof options, .step_nbytes = 900, .budget_nbytes = budgets[b]};
+        int64_t n_asked = INT64_MAX, n_runs = 0;
+        for (int64_t at = 1; at <= n_asked; at += 1 + at / 32, n_runs++) {
+            scan_log log = {0};
+            ladle_scan *scan = begin_scan(o.reader, &options);
+            (void)add_part(scan, &goal, 0, 2 * FLAT);
+            ladle_fault_arm(o.context, LADLE_FAULT_ALLOC, at, false);
+            take_all(scan, &goal, &log);
+            n_asked = ladle_fault_disarm(o.context, LADLE_FAULT_ALLOC);
+            ladle_scan_release(scan);
+            assert_covers(&log, 0, 0, 2 * FLAT);
+            for (int64_t i = 0; i < log.n; i++)
+                assert_true(log.steps[i].error.status == LADLE_OK || log.steps[i].error.status == LADLE_NOMEM);
+            free_log(&log);
+        }
+        assert_true(n_runs > 50);
     }
-    assert_true(n_runs > 50);
     end_goal(&goal);
     ladle_table_release(table);
     close_it(&o);
