@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -18,3 +21,17 @@ def pytest_configure() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in FIRST)
+
+
+@pytest.fixture
+def gc_passes() -> Iterator[list[int]]:
+    """Generations of the collections that start while a test runs."""
+    started: list[int] = []
+
+    def note(phase: str, info: dict[str, Any]) -> None:
+        if phase == "start":
+            started.append(info["generation"])
+
+    gc.callbacks.append(note)
+    yield started
+    gc.callbacks.remove(note)
